@@ -1,0 +1,183 @@
+/**
+ * What the REST API answers, as TypeBox schemas: fastify serialises by them, OpenAPI is generated from them, the CLI
+ * and the dashboard take their types from them. Times that people read are RFC 3339 strings; ages are milliseconds at
+ * the moment of the answer, so that no two clocks need to agree.
+ */
+import { type Static, Type } from 'typebox';
+
+const nullable = <T extends Parameters<typeof Type.Union>[0][number]>(type: T) => Type.Union([type, Type.Null()]);
+
+export const RejectedByReason = Type.Record(Type.String(), Type.Number());
+
+/** Rates and latencies over the last few seconds; null means "not known", never zero. */
+export const TrafficView = Type.Object({
+  requestsPerSecond: nullable(Type.Number()),
+  /** Share of requests that reached the upstream and succeeded, 0..1. */
+  successRatio: nullable(Type.Number()),
+  failuresPerSecond: nullable(Type.Number()),
+  rejectedPerSecond: RejectedByReason,
+  p50Ms: nullable(Type.Number()),
+  p99Ms: nullable(Type.Number()),
+  inFlight: nullable(Type.Number()),
+  concurrencyLimit: nullable(Type.Number()),
+  queueDepth: nullable(Type.Number()),
+});
+export type TrafficView = Static<typeof TrafficView>;
+
+export const BreakerStateName = Type.Union([
+  Type.Literal('closed'),
+  Type.Literal('open'),
+  Type.Literal('half_open'),
+  Type.Literal('ramp'),
+  Type.Literal('forced_open'),
+  Type.Literal('forced_closed'),
+]);
+export type BreakerStateName = Static<typeof BreakerStateName>;
+
+export const AppliedView = Type.Object({
+  target: Type.String(),
+  version: Type.Number(),
+  hash: Type.String(),
+  status: Type.String({ description: 'applied, rejected or held' }),
+  message: Type.String(),
+});
+export type AppliedView = Static<typeof AppliedView>;
+
+export const InstanceBreakerView = Type.Object({
+  target: Type.String(),
+  local: BreakerStateName,
+  fleet: BreakerStateName,
+  generation: Type.Number(),
+  ageMs: Type.Number(),
+  cause: Type.String(),
+});
+export type InstanceBreakerView = Static<typeof InstanceBreakerView>;
+
+export const InstanceView = Type.Object({
+  namespace: Type.String(),
+  service: Type.String(),
+  instance: Type.String(),
+  incarnation: Type.String(),
+  zone: Type.String(),
+  version: Type.String(),
+  address: Type.String(),
+  state: Type.Union([Type.Literal('live'), Type.Literal('stale'), Type.Literal('draining')]),
+  lastSeenMs: Type.Number({ description: 'age of the last heartbeat' }),
+  policies: Type.Array(AppliedView),
+  breakers: Type.Array(InstanceBreakerView),
+  inbound: TrafficView,
+  outbound: Type.Array(Type.Object({ target: Type.String(), traffic: TrafficView })),
+  rssBytes: nullable(Type.Number()),
+  bufferedBytes: nullable(Type.Number()),
+  loopLagMs: nullable(Type.Number()),
+  uptimeMs: nullable(Type.Number()),
+});
+export type InstanceView = Static<typeof InstanceView>;
+
+export const PolicyStatusView = Type.Object({
+  /** null when no policy is about this service. */
+  version: nullable(Type.Number()),
+  hash: nullable(Type.String()),
+  /** Live sidecars that report this hash, of those that should have it: the service's own and its callers. */
+  applied: Type.Number(),
+  expected: Type.Number(),
+  rejected: Type.Array(Type.Object({ instance: Type.String(), message: Type.String() })),
+  behind: Type.Array(Type.String()),
+});
+export type PolicyStatusView = Static<typeof PolicyStatusView>;
+
+export const BreakerCellView = Type.Object({
+  caller: Type.String(),
+  target: Type.String(),
+  /** The worst effective state over the caller's instances, and how many are in which. */
+  state: BreakerStateName,
+  fleet: Type.Boolean(),
+  counts: Type.Record(Type.String(), Type.Number()),
+  ageMs: Type.Number(),
+  cause: Type.String(),
+  instances: Type.Array(
+    Type.Object({ instance: Type.String(), local: BreakerStateName, fleet: BreakerStateName, ageMs: Type.Number(), cause: Type.String() }),
+  ),
+});
+export type BreakerCellView = Static<typeof BreakerCellView>;
+
+export const FleetBreakerView = Type.Object({
+  target: Type.String(),
+  state: BreakerStateName,
+  generation: Type.Number(),
+  epoch: Type.String(),
+  openedAt: nullable(Type.String()),
+  ageMs: Type.Number(),
+  coolMs: Type.Number(),
+  /** "opened 14:02:11, 4 of 4 callers, 61/80 failed, fleet" without the time: the browser adds it in its own zone. */
+  evidence: Type.String(),
+  voters: Type.Number(),
+  failingVoters: Type.Number(),
+  n: Type.Number(),
+  fail: Type.Number(),
+});
+export type FleetBreakerView = Static<typeof FleetBreakerView>;
+
+export const ServiceView = Type.Object({
+  namespace: Type.String(),
+  service: Type.String(),
+  live: Type.Number(),
+  stale: Type.Number(),
+  draining: Type.Number(),
+  policy: PolicyStatusView,
+  /** What the service's own sidecars saw arrive. */
+  inbound: TrafficView,
+  /** Requests per second over the last 60 s, one point per second, oldest first; null = no report. */
+  sparkline: Type.Array(nullable(Type.Number())),
+  breaker: FleetBreakerView,
+  callers: Type.Array(Type.String()),
+  targets: Type.Array(Type.String()),
+  /** Higher is worse; the dashboard's order. */
+  attention: Type.Number(),
+});
+export type ServiceView = Static<typeof ServiceView>;
+
+export const InstanceList = Type.Object({ items: Type.Array(InstanceView) });
+export type InstanceList = Static<typeof InstanceList>;
+export const ServiceList = Type.Object({ items: Type.Array(ServiceView) });
+export type ServiceList = Static<typeof ServiceList>;
+
+export const EventView = Type.Object({
+  at: Type.String(),
+  kind: Type.String({ description: 'breaker, policy, instance, leader' }),
+  target: Type.String(),
+  text: Type.String(),
+});
+export type EventView = Static<typeof EventView>;
+
+/** One server-sent `fleet` event: everything the first dashboard shows. */
+export const FleetSnapshot = Type.Object({
+  at: Type.String(),
+  controlPlane: Type.Object({ id: Type.String(), leader: Type.Boolean(), natsConnected: Type.Boolean(), epoch: Type.String() }),
+  services: Type.Array(ServiceView),
+  breakers: Type.Array(BreakerCellView),
+  /** The newest last, at most 50. */
+  events: Type.Array(EventView),
+});
+export type FleetSnapshot = Static<typeof FleetSnapshot>;
+
+/** RFC 9457, with every error at once. */
+export const ProblemView = Type.Object({
+  type: Type.String(),
+  title: Type.String(),
+  status: Type.Number(),
+  detail: Type.Optional(Type.String()),
+  errors: Type.Optional(
+    Type.Array(
+      Type.Object({
+        pointer: Type.String(),
+        message: Type.String(),
+        hint: Type.Optional(Type.String()),
+        line: Type.Optional(Type.Number()),
+        column: Type.Optional(Type.Number()),
+      }),
+    ),
+  ),
+  current: Type.Optional(Type.Unknown()),
+});
+export type ProblemView = Static<typeof ProblemView>;
