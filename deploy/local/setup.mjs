@@ -147,7 +147,7 @@ function dependenciesStep() {
       // The npm that started us, if any, rather than the first on PATH.
       const npmCli = process.env.npm_execpath;
       const { code, output } = npmCli ? await quiet(process.execPath, [npmCli, ...args]) : await quiet('npm', args);
-      if (code !== 0) throw new SetupError(`${output}\nnpm ci failed.`, exitUnavailable);
+      if (code !== 0) throw new SetupError(`${firstLines(output, 20)}\nnpm ci failed.`, exitUnavailable);
       fs.writeFileSync(stamp, hash);
     },
   };
@@ -250,6 +250,11 @@ function readText(file) {
   } catch {
     return undefined;
   }
+}
+
+/** npm follows its error with a page of usage. */
+function firstLines(text, count) {
+  return text.trim().split('\n').slice(0, count).join('\n');
 }
 
 /** Runs a command and keeps what it says for the case that it fails. */
