@@ -1,0 +1,44 @@
+/** What a verdict says about why: numbers for programs, one line for people, and the callers that saw the worst. */
+import type { Evidence } from '../../proto/fleet-messages.ts';
+import type { WindowFinding } from './evidence-window.ts';
+import type { Vote } from './quorum.ts';
+
+const worstMax = 8;
+
+export const noEvidence: Evidence = {
+  voters: 0,
+  failingVoters: 0,
+  quorum: 0,
+  n: 0,
+  fail: 0,
+  windowMs: 0,
+  text: '',
+  worst: [],
+};
+
+export function tripEvidence(finding: WindowFinding): Evidence {
+  const n = Math.round(finding.n);
+  const fail = Math.round(finding.fail);
+  return {
+    voters: finding.voters,
+    failingVoters: finding.failingVoters,
+    quorum: finding.quorum,
+    n,
+    fail,
+    windowMs: finding.windowMs,
+    text: `${finding.failingVoters} of ${finding.voters} callers, ${fail}/${n} failed`,
+    worst: finding.votes
+      .filter((vote) => vote.fail > 0)
+      .sort((a, b) => b.fail - a.fail)
+      .slice(0, worstMax)
+      .map(toVoterEvidence),
+  };
+}
+
+export function probeEvidence(n: number, fail: number): Evidence {
+  return { ...noEvidence, n, fail, text: `${n - fail} of ${n} probes succeeded` };
+}
+
+function toVoterEvidence(vote: Vote): { instance: string; n: number; fail: number } {
+  return { instance: vote.caller, n: Math.round(vote.n), fail: Math.round(vote.fail) };
+}
