@@ -1,0 +1,318 @@
+/**
+ * TrafficPolicy: THE schema. The parser, the REST API, the CRD and the static types all come from here; nothing else
+ * says what a policy may contain.
+ *
+ * It stays inside what a structural CRD schema can express (no types inside anyOf, no $ref), so a union is an object
+ * with exactly one named member, and quantities with units are strings with a pattern. What a pattern cannot say, the
+ * smallest and largest value of a quantity, is in `x-weir-quantity`, `x-weir-minimum` and `x-weir-maximum`, which
+ * validate.ts obeys and the CRD turns into rules. Everything has a maximum: no value means "unbounded".
+ */
+import { type Static, Type } from 'typebox';
+
+export const policyApiVersion = 'weir.dev/v1alpha1';
+export const policyKind = 'TrafficPolicy';
+
+export const dnsLabelPattern = '^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$';
+/** Gateway API durations (GEP-2257). */
+export const durationPattern = '^([0-9]{1,5}(h|m|s|ms)){1,4}$';
+export const sizePattern = '^[0-9]{1,10}(B|KiB|MiB|GiB)$';
+export const ratePattern = '^[0-9]{1,9}([.][0-9]{1,6})?/(s|m|h)$';
+/** A field name of RFC 9110 §5.1; pseudo-headers begin with a colon and are not among them. */
+const headerNamePattern = "^[A-Za-z0-9!#$%&'*+.^_`|~-]+$";
+/** Kubernetes' form of label keys: an optional DNS prefix and a name. */
+const labelKeyPattern = '^([a-z0-9][a-z0-9.-]{0,252}/)?[A-Za-z0-9]([A-Za-z0-9._-]{0,61}[A-Za-z0-9])?$';
+
+interface QuantityOptions {
+  readonly min: string;
+  readonly max: string;
+  readonly default?: string;
+  readonly description: string;
+}
+
+const quantity = (kind: 'duration' | 'size' | 'rate', pattern: string, { min, max, ...rest }: QuantityOptions) =>
+  Type.String({
+    ...rest,
+    pattern,
+    maxLength: 32,
+    'x-weir-quantity': kind,
+    'x-weir-minimum': min,
+    'x-weir-maximum': max,
+  });
+
+const duration = (options: QuantityOptions) => quantity('duration', durationPattern, options);
+const size = (options: QuantityOptions) => quantity('size', sizePattern, options);
+const rate = (options: QuantityOptions) => quantity('rate', ratePattern, options);
+const dnsLabel = (description: string) => Type.String({ description, pattern: dnsLabelPattern, maxLength: 63 });
+const oneOf = <const Words extends string[]>(words: Words, options: { description: string; default?: Words[number] }) =>
+  Type.Enum(words, { type: 'string', ...options });
+
+const strict = { additionalProperties: false } as const;
+const oneMember = { ...strict, minProperties: 1, maxProperties: 1 } as const;
+const marker = (description: string) => Type.Object({}, { ...strict, description });
+
+export const KeySpec = Type.Object(
+  {
+    header: Type.Optional(
+      Type.String({
+        description: 'One bucket per value of this request header; requests without it share one bucket.',
+        pattern: headerNamePattern,
+        minLength: 1,
+        maxLength: 64,
+      }),
+    ),
+    address: Type.Optional(marker('One bucket per address of the caller.')),
+    method: Type.Optional(marker('One bucket per HTTP method.')),
+    path: Type.Optional(marker('One bucket per path, without the query; for gRPC that is the method called.')),
+  },
+  { ...oneMember, description: 'What gives each caller a bucket of its own; without a key all share one.' },
+);
+export type KeySpec = Static<typeof KeySpec>;
+
+export const RateLimitSpec = Type.Object(
+  {
+    name: dnsLabel('Name of the limit, unique in the policy; it appears in metrics and logs.'),
+    scope: Type.Optional(
+      oneOf(['perProxy'], { default: 'perProxy', description: 'perProxy: each sidecar of the service counts alone.' }),
+    ),
+    rate: rate({ min: '1/h', max: '10000000/s', description: 'Requests per second (s), minute (m) or hour (h).' }),
+    burst: Type.Optional(
+      Type.Integer({
+        description: 'Requests admitted at once after a quiet time; default: the rate per second, at least 1.',
+        minimum: 1,
+        maximum: 10_000_000,
+      }),
+    ),
+    key: Type.Optional(KeySpec),
+    keysMax: Type.Optional(
+      Type.Integer({
+        description: 'Keys remembered at once; newcomers beyond that share one bucket. Needs key.',
+        minimum: 1,
+        maximum: 100_000,
+        default: 10_000,
+      }),
+    ),
+  },
+  { ...strict, description: 'A token bucket (GCRA): admits at most rate·t + burst requests in any time t.' },
+);
+export type RateLimitSpec = Static<typeof RateLimitSpec>;
+
+export const ConcurrencySpec = Type.Object(
+  {
+    fixed: Type.Optional(
+      Type.Object(
+        { limit: Type.Integer({ description: 'Requests in the service at once.', minimum: 1, maximum: 100_000 }) },
+        { ...strict, description: 'A limit that does not move.' },
+      ),
+    ),
+  },
+  { ...oneMember, description: 'How many requests each sidecar lets into its service at once.' },
+);
+export type ConcurrencySpec = Static<typeof ConcurrencySpec>;
+
+export const QueueSpec = Type.Object(
+  {
+    requestsMax: Type.Optional(
+      Type.Integer({ description: 'Requests that may wait.', minimum: 1, maximum: 100_000, default: 100 }),
+    ),
+    bytesMax: Type.Optional(
+      size({ min: '1KiB', max: '1GiB', default: '1MiB', description: 'Bytes that waiting requests may hold.' }),
+    ),
+    waitMax: Type.Optional(
+      duration({
+        min: '1ms',
+        max: '1m',
+        default: '200ms',
+        description: 'Longest wait; after it a request is refused.',
+      }),
+    ),
+  },
+  { ...strict, description: 'Where requests above the concurrency limit wait, first come first served.' },
+);
+export type QueueSpec = Static<typeof QueueSpec>;
+
+export const DeadlineSpec = Type.Object(
+  {
+    default: Type.Optional(
+      duration({ min: '1ms', max: '1h', description: 'Given to requests that bring no deadline of their own.' }),
+    ),
+    max: Type.Optional(duration({ min: '1ms', max: '1h', description: 'Longer deadlines are cut to this.' })),
+  },
+  { ...strict, description: 'Time a request may take from its arrival; past it, it is refused or cancelled.' },
+);
+export type DeadlineSpec = Static<typeof DeadlineSpec>;
+
+export const InboundSpec = Type.Object(
+  {
+    rateLimits: Type.Optional(
+      Type.Array(RateLimitSpec, { maxItems: 16, description: 'A request is admitted when every limit admits it.' }),
+    ),
+    concurrency: Type.Optional(ConcurrencySpec),
+    queue: Type.Optional(QueueSpec),
+    deadline: Type.Optional(DeadlineSpec),
+  },
+  { ...strict, description: "Obeyed by the service's own sidecars." },
+);
+export type InboundSpec = Static<typeof InboundSpec>;
+
+export const FailureRatioSpec = Type.Object(
+  {
+    percent: Type.Optional(
+      Type.Integer({ description: 'Failures of 100 requests that open it.', minimum: 1, maximum: 100, default: 50 }),
+    ),
+    minRequests: Type.Optional(
+      Type.Integer({
+        description: 'Requests in the window below which nothing is decided.',
+        minimum: 1,
+        maximum: 100_000,
+        default: 20,
+      }),
+    ),
+    window: Type.Optional(
+      duration({ min: '100ms', max: '1m', default: '2s', description: 'How far back requests count.' }),
+    ),
+  },
+  { ...strict, description: 'Opens on a share of failures over a sliding window.' },
+);
+export type FailureRatioSpec = Static<typeof FailureRatioSpec>;
+
+export const CircuitBreakerSpec = Type.Object(
+  {
+    consecutiveFailures: Type.Optional(
+      Type.Integer({ description: 'Opens after this many failures in a row.', minimum: 1, maximum: 10_000 }),
+    ),
+    failureRatio: Type.Optional(FailureRatioSpec),
+    openFor: Type.Optional(
+      duration({
+        min: '10ms',
+        max: '10m',
+        default: '1s',
+        description: 'First time spent open; doubles with every failed round of probes.',
+      }),
+    ),
+    openForMax: Type.Optional(
+      duration({ min: '10ms', max: '1h', default: '15s', description: 'Longest time spent open; at least openFor.' }),
+    ),
+    halfOpen: Type.Optional(
+      Type.Object(
+        {
+          probes: Type.Optional(
+            Type.Integer({
+              description: 'Probes at once; all must succeed to close the breaker.',
+              minimum: 1,
+              maximum: 100,
+              default: 3,
+            }),
+          ),
+        },
+        { ...strict, description: 'How recovery is tried.' },
+      ),
+    ),
+    fleet: Type.Optional(
+      Type.Object(
+        {
+          enabled: Type.Optional(
+            Type.Boolean({ description: 'Whether callers open and close together.', default: true }),
+          ),
+        },
+        { ...strict, description: 'Coordination of this breaker across the callers of the service.' },
+      ),
+    ),
+  },
+  {
+    ...strict,
+    description:
+      'Stops calls to a failing service. Opens on any condition that is named; when none is, on 5 failures in a row ' +
+      'or on a failure ratio of 50 %.',
+  },
+);
+export type CircuitBreakerSpec = Static<typeof CircuitBreakerSpec>;
+
+export const OutboundSpec = Type.Object(
+  {
+    timeout: Type.Optional(
+      duration({ min: '1ms', max: '1h', description: "Whole request, as the caller's sidecar sees it." }),
+    ),
+    connectTimeout: Type.Optional(
+      duration({ min: '1ms', max: '1m', default: '1s', description: 'Opening of a connection to an endpoint.' }),
+    ),
+    circuitBreaker: Type.Optional(CircuitBreakerSpec),
+  },
+  { ...strict, description: "Obeyed by the sidecars of the service's callers." },
+);
+export type OutboundSpec = Static<typeof OutboundSpec>;
+
+export const PolicySpec = Type.Object(
+  {
+    target: Type.Object(
+      {
+        service: dnsLabel('The service, in the namespace of the policy.'),
+        namespace: Type.Optional(dnsLabel('May be written, but must be the namespace of the policy.')),
+      },
+      { ...strict, description: 'The service that the policy is about.' },
+    ),
+    enforcement: Type.Optional(
+      oneOf(['disabled', 'shadow', 'enforce'], {
+        default: 'enforce',
+        description: 'shadow counts what would be refused and refuses nothing; disabled does nothing.',
+      }),
+    ),
+    inbound: Type.Optional(InboundSpec),
+    outbound: Type.Optional(OutboundSpec),
+  },
+  { ...strict, description: 'How traffic to one service is limited and protected.' },
+);
+export type PolicySpec = Static<typeof PolicySpec>;
+
+export const PolicyMetadata = Type.Object(
+  {
+    name: dnsLabel('Name of the policy, unique in its namespace.'),
+    namespace: Type.Optional(
+      Type.String({ description: 'Default: default.', pattern: dnsLabelPattern, maxLength: 63, default: 'default' }),
+    ),
+    labels: Type.Optional(
+      Type.Record(Type.String({ pattern: labelKeyPattern }), Type.String({ maxLength: 63 }), {
+        ...strict,
+        maxProperties: 64,
+        description: 'For people and selectors; without effect on traffic.',
+      }),
+    ),
+    generation: Type.Optional(
+      Type.Integer({ description: 'Counts changes of spec. Set by the server.', minimum: 0, maximum: 2 ** 53 - 1 }),
+    ),
+    resourceVersion: Type.Optional(
+      Type.String({ description: 'Changes with every write. Set by the server.', maxLength: 64 }),
+    ),
+    creationTimestamp: Type.Optional(
+      Type.String({
+        description: 'RFC 3339, UTC. Set by the server.',
+        pattern: '^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}([.][0-9]{1,9})?Z$',
+        maxLength: 32,
+      }),
+    ),
+  },
+  { ...strict, description: 'What the policy is called and where it lives.' },
+);
+export type PolicyMetadata = Static<typeof PolicyMetadata>;
+
+export const TrafficPolicy = Type.Object(
+  {
+    apiVersion: oneOf([policyApiVersion], { description: 'Version of this schema.' }),
+    kind: oneOf([policyKind], { description: 'Kind of document.' }),
+    metadata: PolicyMetadata,
+    spec: PolicySpec,
+  },
+  { ...strict, description: 'A traffic policy for one service.' },
+);
+export type TrafficPolicy = Static<typeof TrafficPolicy>;
+export type Enforcement = NonNullable<PolicySpec['enforcement']>;
+
+export const defaultNamespace = 'default';
+
+export function namespaceOf(policy: TrafficPolicy): string {
+  return policy.metadata.namespace ?? defaultNamespace;
+}
+
+/** The key `<namespace>/<service>` of the service a policy is about. */
+export function targetOf(policy: TrafficPolicy): string {
+  return `${namespaceOf(policy)}/${policy.spec.target.service}`;
+}

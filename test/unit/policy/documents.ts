@@ -1,0 +1,53 @@
+/** Policies for tests: the smallest, the fullest, and the smallest with parts of its spec replaced. */
+import type { TrafficPolicy } from '../../../proto/policy/schema.ts';
+
+export const minimalPolicy: TrafficPolicy = {
+  apiVersion: 'weir.dev/v1alpha1',
+  kind: 'TrafficPolicy',
+  metadata: { name: 'payments' },
+  spec: { target: { service: 'payments' } },
+};
+
+export const fullPolicy: TrafficPolicy = {
+  apiVersion: 'weir.dev/v1alpha1',
+  kind: 'TrafficPolicy',
+  metadata: {
+    name: 'payments',
+    namespace: 'shop',
+    labels: { 'weir.dev/team': 'checkout', tier: '1' },
+    generation: 3,
+    resourceVersion: '42',
+    creationTimestamp: '2026-11-23T12:00:00Z',
+  },
+  spec: {
+    target: { service: 'payments', namespace: 'shop' },
+    enforcement: 'shadow',
+    inbound: {
+      rateLimits: [
+        { name: 'total', scope: 'perProxy', rate: '500/s', burst: 100 },
+        { name: 'per-client', rate: '50/s', key: { header: 'X-Client-Id' }, keysMax: 5000 },
+        { name: 'per-path', rate: '2.5/m', key: { path: {} } },
+      ],
+      concurrency: { fixed: { limit: 64 } },
+      queue: { requestsMax: 100, bytesMax: '1MiB', waitMax: '200ms' },
+      deadline: { default: '1s', max: '30s' },
+    },
+    outbound: {
+      timeout: '500ms',
+      connectTimeout: '1s',
+      circuitBreaker: {
+        consecutiveFailures: 5,
+        failureRatio: { percent: 50, minRequests: 20, window: '2s' },
+        openFor: '1s',
+        openForMax: '15s',
+        halfOpen: { probes: 3 },
+        fleet: { enabled: true },
+      },
+    },
+  },
+};
+
+/** The minimal policy with parts of its spec replaced by anything, valid or not. */
+export function policyWith(spec: object): unknown {
+  return { ...minimalPolicy, spec: { ...minimalPolicy.spec, ...spec } };
+}
