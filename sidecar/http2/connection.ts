@@ -1,0 +1,375 @@
+/**
+ * One HTTP/2 connection of either role, without sockets, clocks or timers: bytes go in by `receive`, calls go out to
+ * the handlers, frames collect in `output` until the shell takes them (RFC 9113). What the parts are for:
+ *
+ *   receive ─▶ FrameReader ─▶ this dispatch ─▶ StreamHandler (the exchange)
+ *                                 │ Receiver: credit we owe the peer
+ *   output ◀─ FrameWriter ◀───────┤ Sender: credit the peer gave us, fair rounds, drain accounts
+ *                                 └ Hpack decoder / encoder
+ *
+ * The connection never throws on what a peer sends: stream errors become RST_STREAM, connection errors GOAWAY.
+ */
+import {
+  defaultFrameBytesMax,
+  defaultWindowBytes,
+  ErrorCode,
+  FrameType,
+  prefaceBytes,
+  SettingId,
+  streamIdMax,
+} from './constants.ts';
+import { ControlFrames, type ControlTarget } from './control-frames.ts';
+import { FrameReader, type FrameSink } from './frame-reader.ts';
+import { writeGoaway, writeRstStream, writeSettings } from './frame-writer.ts';
+import { HeaderWriter } from './header-writer.ts';
+import type { HeaderList } from './hpack/field.ts';
+import { type ConnectionLimits, retireAtStreamId, upstreamStreamsMax } from './limits.ts';
+import { MessageFrames, type MessageTarget } from './message-frames.ts';
+import { Output, type Written } from './output.ts';
+import { Receiver } from './receiver.ts';
+import { Sender } from './sender.ts';
+import { initialPeerSettings, type PeerSettings } from './settings.ts';
+import { Http2Stream, ResetCause, type StreamHandler, type StreamOwner } from './stream.ts';
+import { StreamTable } from './stream-table.ts';
+
+/** What a connection tells its shell and, in the server's role, the proxy. */
+export interface ConnectionEvents {
+  /** A request head came in; the callee sets `stream.handler` before it returns. */
+  onRequest(stream: Http2Stream, list: HeaderList, endStream: boolean): void;
+  /** There is output: take it before the turn of the loop ends. */
+  onOutput(): void;
+  /** Streams or the peer's settings changed: there may be room for another stream. */
+  onCapacity(): void;
+  /** The peer takes no new streams; the ones it has go on. */
+  onGoaway(code: number, detail: string): void;
+  /** The connection is beyond use; take what is in the output, then close. */
+  onFatal(code: number, detail: string): void;
+}
+
+export class Http2Connection implements FrameSink, StreamOwner, ControlTarget, MessageTarget {
+  readonly isServer: boolean;
+  readonly output = new Output();
+  readonly peer: PeerSettings = initialPeerSettings();
+  isReading = true;
+  /** GOAWAY was sent (we drain) or received. */
+  isGoingAway = false;
+  isDead = false;
+  peerSettingsSeen = false;
+
+  private readonly limits: ConnectionLimits;
+  private readonly events: ConnectionEvents;
+  private readonly reader: FrameReader;
+  private readonly headerWriter: HeaderWriter;
+  private readonly table: StreamTable;
+  private readonly sender: Sender;
+  private readonly receiver: Receiver;
+  private readonly messages: MessageFrames;
+  private readonly control: ControlFrames;
+  private prefaceMatched: number;
+  private isDraining = false;
+  private outputWanted = false;
+  private controlFrameCount = 0;
+
+  constructor(isServer: boolean, limits: ConnectionLimits, events: ConnectionEvents) {
+    this.isServer = isServer;
+    this.limits = limits;
+    this.events = events;
+    this.reader = new FrameReader(this);
+    this.headerWriter = new HeaderWriter(this.output);
+    this.sender = new Sender(
+      this.output,
+      (stream) => this.writeTrailers(stream),
+      (stream) => this.endLocal(stream),
+    );
+    this.receiver = new Receiver(this.output, limits.connectionWindowBytes, defaultWindowBytes);
+    this.table = new StreamTable(isServer);
+    this.messages = new MessageFrames(this, limits, this.table, this.receiver);
+    this.control = new ControlFrames(this, this.table, this.sender, this.headerWriter.encoder);
+    this.prefaceMatched = isServer ? 0 : prefaceBytes.length;
+    this.open();
+  }
+
+  // ── Inputs ──────────────────────────────────────────────────────────────────────────────────────────────────────
+
+  /** Bytes from the socket, buf[start, end); they are not kept. */
+  receive(buf: Buffer, start: number, end: number): void {
+    let pos = start;
+    while (this.prefaceMatched < prefaceBytes.length && pos < end) {
+      if (buf[pos] !== prefaceBytes[this.prefaceMatched]) {
+        this.fail(ErrorCode.protocolError, 'no HTTP/2 preface');
+        return;
+      }
+      this.prefaceMatched++;
+      pos++;
+    }
+    this.reader.push(buf, pos, end);
+  }
+
+  /** The socket ended or broke: every stream ends with it. */
+  close(): void {
+    if (this.isDead) return;
+    this.isReading = false;
+    this.isDead = true;
+    this.isGoingAway = true;
+    this.endAllStreams(ErrorCode.cancel);
+    this.output.clear();
+  }
+
+  /** Moves the output to the shell, which writes it and then calls `wrote`. Nothing to write: `into` stays empty. */
+  take(into: Written[]): void {
+    this.outputWanted = false;
+    this.sender.pump();
+    this.output.take(into);
+    this.controlFrameCount = 0;
+    if (into.length > 0) this.sender.beginWrite();
+  }
+
+  /** The socket accepted all that was taken. */
+  wrote(): void {
+    this.sender.endWrite();
+    if (this.sender.hasReady) this.wantOutput();
+  }
+
+  // ── Commands ────────────────────────────────────────────────────────────────────────────────────────────────────
+
+  /** Whether `request` may be called now. */
+  get canOpenStream(): boolean {
+    return !this.isGoingAway && this.table.byId.size < Math.min(this.peer.concurrentStreamsMax, upstreamStreamsMax);
+  }
+
+  get receivedUndrainedBytes(): number {
+    return this.receiver.held;
+  }
+
+  get outputQueuedBytes(): number {
+    return this.sender.queuedBytes + this.output.bytes;
+  }
+
+  /** Opens a stream toward a server and sends the request's head. */
+  request(list: HeaderList, endStream: boolean, handler: StreamHandler): Http2Stream {
+    const stream = this.createStream(this.table.nextId);
+    this.table.nextId += 2;
+    if (this.table.nextId >= retireAtStreamId) this.isGoingAway = true;
+    stream.handler = handler;
+    this.sendHeaders(stream, list, endStream);
+    return stream;
+  }
+
+  /** Announces the end: streams up to the last one seen finish, new ones are for another connection (§6.8). */
+  drain(): void {
+    if (this.isDead || this.isDraining) return;
+    this.isDraining = true;
+    this.isGoingAway = true;
+    writeGoaway(this.output, streamIdMax, ErrorCode.noError, 'draining');
+    this.wantOutput();
+  }
+
+  sendHeaders(stream: Http2Stream, list: HeaderList, endStream: boolean): void {
+    if (stream.isClosed || stream.localClosed) return;
+    this.headerWriter.write(stream.id, list, endStream, this.peer.frameBytesMax);
+    this.wantOutput();
+    if (endStream) this.endLocal(stream);
+  }
+
+  sendData(stream: Http2Stream, buf: Buffer, start: number, end: number, endStream: boolean): void {
+    if (stream.isClosed || stream.localClosed || stream.endAfterQueue) return;
+    this.sender.send(stream, buf, start, end, endStream);
+    this.wantOutput();
+  }
+
+  sendTrailers(stream: Http2Stream, list: HeaderList): void {
+    if (stream.isClosed || stream.localClosed) return;
+    if (stream.queuedBytes > 0) stream.trailersAfterQueue = list;
+    else this.sendHeaders(stream, list, true);
+  }
+
+  resetStream(stream: Http2Stream, code: number): void {
+    if (stream.isClosed) return;
+    this.writeReset(stream.id, code);
+    this.endStream(stream);
+  }
+
+  creditStream(stream: Http2Stream, bytes: number): void {
+    if (this.isDead) return;
+    if (this.receiver.credit(stream, bytes)) this.wantControlOutput();
+  }
+
+  // ── Frames in ───────────────────────────────────────────────────────────────────────────────────────────────────
+
+  onFrame(type: number, flags: number, streamId: number, buf: Buffer, start: number, end: number): void {
+    if (this.messages.isInHeaderBlock && type !== FrameType.continuation) {
+      return this.fail(ErrorCode.protocolError, 'frame inside a header block');
+    }
+    if (!this.peerSettingsSeen && type !== FrameType.settings) {
+      return this.fail(ErrorCode.protocolError, 'first frame is not SETTINGS');
+    }
+    switch (type) {
+      case FrameType.headers:
+        return this.messages.onHeaders(flags, streamId, buf, start, end);
+      case FrameType.windowUpdate:
+        return this.control.onWindowUpdate(streamId, buf, start, end);
+      case FrameType.rstStream:
+        return this.control.onRstStream(streamId, buf, start, end);
+      case FrameType.settings:
+        return this.control.onSettings(flags, streamId, buf, start, end);
+      case FrameType.ping:
+        return this.control.onPing(flags, streamId, buf, start, end);
+      case FrameType.continuation:
+        return this.messages.onContinuation(flags, streamId, buf, start, end);
+      case FrameType.goaway:
+        return this.control.onGoaway(streamId, buf, start, end);
+      case FrameType.priority:
+        // Deprecated (§5.3.2): checked and ignored.
+        if (streamId === 0) return this.fail(ErrorCode.protocolError, 'PRIORITY on stream 0');
+        if (end - start !== 5) this.streamError(streamId, ErrorCode.frameSizeError);
+        return;
+      case FrameType.pushPromise:
+        return this.fail(ErrorCode.protocolError, 'PUSH_PROMISE is disabled');
+      default:
+        // Unknown types are ignored (§5.5).
+        return;
+    }
+  }
+
+  onData(
+    streamId: number,
+    flags: number,
+    buf: Buffer,
+    start: number,
+    end: number,
+    flowBytes: number,
+    last: boolean,
+  ): void {
+    this.messages.onData(streamId, flags, buf, start, end, flowBytes, last);
+  }
+
+  onFrameError(code: number, detail: string): void {
+    this.fail(code, detail);
+  }
+
+  // ── What the frames ask for ─────────────────────────────────────────────────────────────────────────────
+
+  onPeerSettings(): void {
+    this.peerSettingsSeen = true;
+    this.sender.frameBytesMax = Math.min(this.peer.frameBytesMax, defaultFrameBytesMax);
+    this.events.onCapacity();
+  }
+
+  onRequest(stream: Http2Stream, list: HeaderList, endStream: boolean): void {
+    this.events.onRequest(stream, list, endStream);
+  }
+
+  onPeerGoaway(lastStreamId: number, code: number, detail: string): void {
+    this.isGoingAway = true;
+    if (!this.isServer) {
+      for (const stream of [...this.table.byId.values()]) {
+        if (stream.id <= lastStreamId) continue;
+        this.endStream(stream);
+        stream.handler?.onReset(ErrorCode.refusedStream, ResetCause.unprocessed);
+      }
+    }
+    this.events.onGoaway(code, detail);
+  }
+
+  /** Asks the shell to take the output. */
+  wantOutput(): void {
+    if (this.outputWanted) return;
+    this.outputWanted = true;
+    this.events.onOutput();
+  }
+
+  /** The same after a control frame; they are counted, since a peer that does not read can make us queue them. */
+  wantControlOutput(): void {
+    if (++this.controlFrameCount > this.limits.controlFramesMax) {
+      return this.fail(ErrorCode.enhanceYourCalm, 'too many control frames unread');
+    }
+    this.wantOutput();
+  }
+
+  /** A connection error (§5.4.1): GOAWAY, then nothing more in either direction. */
+  fail(code: number, detail: string): void {
+    if (!this.isReading) return;
+    this.isReading = false;
+    this.isDead = true;
+    this.isGoingAway = true;
+    this.endAllStreams(ErrorCode.internalError);
+    writeGoaway(this.output, this.table.lastPeerId, code, detail);
+    this.wantOutput();
+    this.events.onFatal(code, detail);
+  }
+
+  /** A stream error (§5.4.2): RST_STREAM, and the handler hears that the peer broke the protocol. */
+  streamError(streamId: number, code: number): void {
+    const stream = this.table.byId.get(streamId);
+    this.writeReset(streamId, code);
+    if (stream === undefined) return;
+    this.endStream(stream);
+    stream.handler?.onReset(code, ResetCause.protocol);
+  }
+
+  /** Takes the stream out of the connection and settles its credit. */
+  endStream(stream: Http2Stream): void {
+    if (!this.table.byId.delete(stream.id)) return;
+    const isReset = !(stream.localClosed && stream.remoteClosed);
+    if (isReset) {
+      stream.isDead = true;
+      this.sender.drop(stream);
+      if (stream.held > 0) this.creditStream(stream, stream.held);
+    }
+    this.events.onCapacity();
+  }
+
+  // ── Helpers ─────────────────────────────────────────────────────────────────────────────────────────────────────
+
+  private open(): void {
+    if (!this.isServer) {
+      const out = this.output.reserve(prefaceBytes.length);
+      out.set(prefaceBytes, this.output.position);
+      this.output.position += prefaceBytes.length;
+    }
+    const settings: [number, number][] = [
+      [SettingId.initialWindowSize, defaultWindowBytes],
+      [SettingId.maxHeaderListSize, this.limits.headerListBytesMax],
+    ];
+    if (this.isServer) settings.push([SettingId.maxConcurrentStreams, this.limits.concurrentStreamsMax]);
+    else settings.push([SettingId.enablePush, 0]);
+    writeSettings(this.output, settings);
+    this.receiver.open();
+  }
+
+  createStream(id: number): Http2Stream {
+    const stream = new Http2Stream(id, this, this.peer.initialWindowBytes, defaultWindowBytes);
+    this.table.byId.set(id, stream);
+    return stream;
+  }
+
+  private writeTrailers(stream: Http2Stream): void {
+    const list = stream.trailersAfterQueue;
+    stream.trailersAfterQueue = null;
+    if (list !== null) this.sendHeaders(stream, list, true);
+  }
+
+  private endLocal(stream: Http2Stream): void {
+    stream.localClosed = true;
+    if (stream.remoteClosed) this.endStream(stream);
+  }
+
+  writeReset(streamId: number, code: number): void {
+    this.table.rememberReset(streamId);
+    writeRstStream(this.output, streamId, code);
+    this.wantControlOutput();
+  }
+
+  giveBack(bytes: number): void {
+    if (this.receiver.giveBack(bytes)) this.wantControlOutput();
+  }
+
+  private endAllStreams(code: number): void {
+    for (const stream of [...this.table.byId.values()]) {
+      this.table.byId.delete(stream.id);
+      stream.isDead = true;
+      this.sender.drop(stream);
+      stream.handler?.onReset(code, ResetCause.connection);
+    }
+  }
+}

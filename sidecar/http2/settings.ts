@@ -1,0 +1,56 @@
+/**
+ * SETTINGS as values (RFC 9113 §6.5): what a peer announced, checked entry by entry.
+ */
+import { defaultFrameBytesMax, defaultWindowBytes, ErrorCode, SettingId, windowBytesMax } from './constants.ts';
+
+/** Entries a SETTINGS frame may have; more is an attack (CVE-2019-9515 and its kin). */
+export const settingsEntriesMax = 32;
+
+export interface PeerSettings {
+  headerTableBytes: number;
+  enablePush: boolean;
+  concurrentStreamsMax: number;
+  initialWindowBytes: number;
+  frameBytesMax: number;
+  headerListBytesMax: number;
+}
+
+export function initialPeerSettings(): PeerSettings {
+  return {
+    headerTableBytes: 4096,
+    enablePush: true,
+    concurrentStreamsMax: Number.POSITIVE_INFINITY,
+    initialWindowBytes: defaultWindowBytes,
+    frameBytesMax: defaultFrameBytesMax,
+    headerListBytesMax: Number.POSITIVE_INFINITY,
+  };
+}
+
+/** Applies one entry; returns 0 or the code of the connection error that it is. Unknown settings are ignored (§6.5.2). */
+export function applySetting(settings: PeerSettings, id: number, value: number): number {
+  switch (id) {
+    case SettingId.headerTableSize:
+      settings.headerTableBytes = value;
+      return 0;
+    case SettingId.enablePush:
+      if (value > 1) return ErrorCode.protocolError;
+      settings.enablePush = value === 1;
+      return 0;
+    case SettingId.maxConcurrentStreams:
+      settings.concurrentStreamsMax = value;
+      return 0;
+    case SettingId.initialWindowSize:
+      if (value > windowBytesMax) return ErrorCode.flowControlError;
+      settings.initialWindowBytes = value;
+      return 0;
+    case SettingId.maxFrameSize:
+      if (value < defaultFrameBytesMax || value > 0xffffff) return ErrorCode.protocolError;
+      settings.frameBytesMax = value;
+      return 0;
+    case SettingId.maxHeaderListSize:
+      settings.headerListBytesMax = value;
+      return 0;
+    default:
+      return 0;
+  }
+}

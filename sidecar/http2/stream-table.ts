@@ -1,0 +1,43 @@
+/**
+ * The streams of a connection, and what is known of those that are not there: idle ones were never opened, closed ones
+ * were (RFC 9113 §5.1.1). Late frames for streams that we reset are the peer's right; the same on streams that ended
+ * in order are its fault.
+ */
+import type { Http2Stream } from './stream.ts';
+
+/** How many resets of ours are remembered. */
+const rememberedResetsMax = 256;
+
+export class StreamTable {
+  readonly byId = new Map<number, Http2Stream>();
+  /** The highest stream of the peer. */
+  lastPeerId = 0;
+  /** The next stream of ours. */
+  nextId: number;
+  private readonly isServer: boolean;
+  private readonly recentResets = new Set<number>();
+
+  constructor(isServer: boolean) {
+    this.isServer = isServer;
+    this.nextId = isServer ? 2 : 1;
+  }
+
+  isIdle(id: number): boolean {
+    const isOurs = (id & 1) === (this.isServer ? 0 : 1);
+    return isOurs ? id >= this.nextId : id > this.lastPeerId;
+  }
+
+  wasReset(id: number): boolean {
+    return this.recentResets.has(id);
+  }
+
+  rememberReset(id: number): void {
+    if (this.recentResets.size >= rememberedResetsMax) {
+      for (const oldest of this.recentResets) {
+        this.recentResets.delete(oldest);
+        break;
+      }
+    }
+    this.recentResets.add(id);
+  }
+}

@@ -1,0 +1,122 @@
+/**
+ * One HTTP/2 stream, of either role (RFC 9113 §5.1). Its state is two bits, one for each direction:
+ *
+ *        both open ── we end ──▶ localClosed ── they end ──▶ closed
+ *            └───── they end ──▶ remoteClosed ── we end ──▶ closed
+ *
+ * and a reset by either side closes both at once. The stream keeps its own two windows; the arithmetic of credit is:
+ * granted = outstanding (the peer may still send it) + held (received, not yet given back) + toReturn (given back, not
+ * yet announced). Only `credit` moves bytes out of `held`, and it is called when the far side's socket took them.
+ */
+import type { HeaderList } from './hpack/field.ts';
+import { SendQueue } from './send-queue.ts';
+
+/** Whoever produced bytes that a stream sends on: it gets the credit back once they are drained. */
+export interface CreditSource {
+  credit(bytes: number): void;
+}
+
+/** Why a stream ended early. */
+export const ResetCause = {
+  /** The peer sent RST_STREAM. */
+  peer: 0,
+  /** The peer went away (GOAWAY) without having looked at the stream: safe to send again. */
+  unprocessed: 1,
+  /** The connection is gone. */
+  connection: 2,
+  /** The peer broke the protocol on this stream; we have reset it. */
+  protocol: 3,
+} as const;
+
+export interface StreamHandler {
+  /** A response head; 1xx ones come first, with endStream false. Only for streams that we opened. */
+  onHeaders(list: HeaderList, endStream: boolean): void;
+  /** Content buf[start, end), valid only during the call. Whoever takes it owes `stream.credit(end - start)`. */
+  onData(buf: Buffer, start: number, end: number, endStream: boolean): void;
+  /** Trailers; the peer's side is closed. */
+  onTrailers(list: HeaderList): void;
+  /** The stream is over in both directions. Not called after our own `reset`. */
+  onReset(code: number, cause: number): void;
+}
+
+/** What a stream needs of its connection. */
+export interface StreamOwner {
+  sendHeaders(stream: Http2Stream, list: HeaderList, endStream: boolean): void;
+  sendData(stream: Http2Stream, buf: Buffer, start: number, end: number, endStream: boolean): void;
+  sendTrailers(stream: Http2Stream, list: HeaderList): void;
+  resetStream(stream: Http2Stream, code: number): void;
+  creditStream(stream: Http2Stream, bytes: number): void;
+}
+
+export class Http2Stream implements CreditSource {
+  readonly id: number;
+  readonly owner: StreamOwner;
+  handler: StreamHandler | null = null;
+  /** Gets the credit for what this stream sends. */
+  source: CreditSource | null = null;
+
+  localClosed = false;
+  remoteClosed = false;
+  /** Reset, or its connection is gone. */
+  isDead = false;
+  /** A final response head (ours to send or theirs to come) has passed. */
+  headDone = false;
+
+  /** How much we may send; negative after the peer shrank its windows (§6.9.2). */
+  sendWindow: number;
+  queue: SendQueue | null = null;
+  endAfterQueue = false;
+  trailersAfterQueue: HeaderList | null = null;
+  /** Whether it stands in the connection's round-robin. */
+  isScheduled = false;
+
+  /** How much the peer may still send. */
+  receiveWindow: number;
+  held = 0;
+  toReturn = 0;
+
+  /** content-length announced by the peer, -1 if none, and what came so far (§8.1.1). */
+  contentLength = -1;
+  contentReceived = 0;
+
+  constructor(id: number, owner: StreamOwner, sendWindow: number, receiveWindow: number) {
+    this.id = id;
+    this.owner = owner;
+    this.sendWindow = sendWindow;
+    this.receiveWindow = receiveWindow;
+  }
+
+  get isClosed(): boolean {
+    return this.isDead || (this.localClosed && this.remoteClosed);
+  }
+
+  get queuedBytes(): number {
+    return this.queue === null ? 0 : this.queue.bytes;
+  }
+
+  sendHeaders(list: HeaderList, endStream: boolean): void {
+    this.owner.sendHeaders(this, list, endStream);
+  }
+
+  /** Sends or queues content; the bytes are copied, so the caller's buffer is free when this returns. */
+  sendData(buf: Buffer, start: number, end: number, endStream: boolean): void {
+    this.owner.sendData(this, buf, start, end, endStream);
+  }
+
+  sendTrailers(list: HeaderList): void {
+    this.owner.sendTrailers(this, list);
+  }
+
+  reset(code: number): void {
+    this.owner.resetStream(this, code);
+  }
+
+  credit(bytes: number): void {
+    this.owner.creditStream(this, bytes);
+  }
+
+  enqueue(buf: Buffer, start: number, end: number): void {
+    this.queue ??= new SendQueue();
+    this.queue.append(buf, start, end);
+  }
+}
