@@ -114,6 +114,11 @@ export class Children {
   killAll(): void {
     for (const child of this.running) child.kill();
   }
+
+  /** Kills all and waits until they are gone, so that none is left for init to bury. */
+  async stopAll(): Promise<void> {
+    await Promise.all([...this.running].map((child) => child.stop()));
+  }
 }
 
 /** The first two cores this process may use, when it may pin at all. */

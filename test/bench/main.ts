@@ -19,6 +19,7 @@ import { findTool, programFile } from './tools.ts';
 
 const startDeadlineMs = 10_000;
 let faults = 0;
+let interrupted = false;
 
 const parsed = parseArguments(process.argv.slice(2));
 if (parsed.kind === 'help') {
@@ -39,8 +40,12 @@ async function run(options: BenchOptions): Promise<number> {
   const scratchFolder = mkdtempSync(join(existsSync('/dev/shm') ? '/dev/shm' : tmpdir(), 'weir-bench-'));
   process.on('exit', () => rmSync(scratchFolder, { recursive: true, force: true }));
   const children = new Children();
-  process.on('SIGINT', () => process.exit(130));
-  process.on('SIGTERM', () => process.exit(143));
+  const interrupt = (code: number) => {
+    interrupted = true;
+    void children.stopAll().finally(() => process.exit(code));
+  };
+  process.once('SIGINT', () => interrupt(130));
+  process.once('SIGTERM', () => interrupt(143));
 
   const rig: Rig = { children, cores: findCores(findTool('taskset') !== null), scratchFolder };
   if (rig.cores.proxy === null) console.log('note: fewer than two cores, or no taskset: nothing is pinned');
@@ -52,11 +57,12 @@ async function run(options: BenchOptions): Promise<number> {
   if (options.cases.includes(idleCase)) console.log(`\n${await measureIdle(rig, present, staticPort, complain)}`);
   for (const bench of cases.filter(({ name }) => options.cases.includes(name))) {
     const result = await runCase(rig, bench, present, bench.load.kind === 'unique' ? uniquePort : staticPort, options);
+    if (interrupted) break;
     results.push(result);
     console.log(`\n${renderCase(result, bench.summary)}`);
   }
-  children.killAll();
-  if (options.json) console.log(toJson(results));
+  await children.stopAll();
+  if (options.json && !interrupted) console.log(toJson(results));
   return faults > 0 ? 1 : 0;
 }
 
@@ -74,6 +80,7 @@ function isPresent(kind: ProxyKind): boolean {
 }
 
 function complain(message: string): void {
+  if (interrupted) return;
   faults++;
   console.error(`FAULT: ${message}`);
 }
