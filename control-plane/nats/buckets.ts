@@ -1,0 +1,64 @@
+/** The buckets and streams Weir keeps in JetStream, and their bounds. */
+import { buckets, republish, streams } from '../../proto/subjects.ts';
+
+export interface BucketSettings {
+  readonly name: string;
+  /** The bucket's entries are also published, as core messages, at `weir.pol.…` instead of `$KV.weir_policy.…`. */
+  readonly republishTo?: string;
+  readonly bytesMax: number;
+  readonly valueBytesMax: number;
+  readonly replicas: number;
+  /** Whether replicas may answer sidecars' reads; never for a lease. */
+  readonly allowDirect: boolean;
+}
+
+export interface StreamSettings {
+  readonly name: string;
+  readonly subjects: readonly string[];
+  readonly bytesMax: number;
+  readonly ageMaxMs: number;
+  readonly replicas: number;
+}
+
+const mebibyte = 1024 * 1024;
+
+/** Largest document or bundle. */
+export const policyBytesMax = mebibyte;
+
+export function policyBucket(replicas: number): BucketSettings {
+  return {
+    name: buckets.policy,
+    republishTo: republish.policy,
+    bytesMax: 256 * mebibyte,
+    // The value and its headers.
+    valueBytesMax: policyBytesMax + 4096,
+    replicas,
+    allowDirect: true,
+  };
+}
+
+export function endpointsBucket(replicas: number): BucketSettings {
+  return {
+    name: buckets.endpoints,
+    republishTo: republish.endpoints,
+    bytesMax: 64 * mebibyte,
+    valueBytesMax: mebibyte,
+    replicas,
+    allowDirect: true,
+  };
+}
+
+export function leaseBucket(replicas: number): BucketSettings {
+  return { name: buckets.lease, bytesMax: mebibyte, valueBytesMax: 4096, replicas, allowDirect: false };
+}
+
+/** Audit, transitions, refusals: a ring of a week. */
+export function eventsStream(replicas: number): StreamSettings {
+  return {
+    name: streams.events,
+    subjects: [streams.eventsSubject],
+    bytesMax: 512 * mebibyte,
+    ageMaxMs: 7 * 24 * 3_600_000,
+    replicas,
+  };
+}
