@@ -1,0 +1,316 @@
+/**
+ * A circuit breaker towards one target: the local one, which decides by what this sidecar sees, under the fleet's
+ * verdict (fleet-verdict.ts), which decides by what all callers see. A request goes when both let it.
+ *
+ *              a condition is met: failures in a row, or share of failures in the window
+ *   ┌────────┐ ────────────────────────────────────────────────────────────────────────► ┌──────┐
+ *   │ closed │                                                                           │ open │
+ *   └────────┘ ◄──────────────────────── the fleet closes (see below) ────────────────── └──────┘
+ *        ▲                                                                    cool-down over │ ▲ a probe fails:
+ *        │ N probes succeed      ┌───────────┐      and no fleet verdict stands              │ │ cool-down × 2
+ *        └────────────────────── │ half open │ ◄─────────────────────────────────────────────┘ │
+ *                                └───────────┘ ────────────────────────────────────────────────┘
+ *
+ * Half-open lets at most N probes out at once, and no more than N answers are waited for. The cool-down doubles with
+ * every failed round up to its maximum, and begins anew once the breaker stayed closed for as long as it was last open.
+ *
+ * Only calls acquired under the present generation count: what began before the breaker opened says nothing about now.
+ *
+ * With the fleet: while it says open, nothing passes and the local breaker does not half-open; in half-open this sidecar
+ * lets N probes out, whatever the local state; in ramp the share `allow` passes on to the local breaker. A local breaker
+ * that opened under the verdict, or so shortly before it that it saw the same failures, closes when the fleet's ramp
+ * begins or the fleet closes; one that opened long before has reasons of its own and recovers by itself.
+ *
+ * Nothing is allocated in tryAcquire() and record() but the text of a transition's cause.
+ */
+import { formatDuration } from '../../proto/kernel/duration.ts';
+import { Reason } from '../../proto/reasons.ts';
+import { BreakerState, type BreakerStateCode, breakerStateName } from './breaker-state.ts';
+import { FleetVerdict, type FleetVerdictInput } from './fleet-verdict.ts';
+import { Outcome } from './outcome.ts';
+import { ProbeSlots } from './probe-slots.ts';
+import { RollingCounts } from './rolling-counts.ts';
+
+export { BreakerState, breakerStateName } from './breaker-state.ts';
+export type { FleetVerdictInput } from './fleet-verdict.ts';
+
+export interface BreakerSettings {
+  /** Failures in a row that open it; 0 = not a condition. */
+  readonly consecutiveFailures: number;
+  /** null = not a condition. */
+  readonly failureRatio: { readonly percent: number; readonly minRequests: number; readonly windowMs: number } | null;
+  readonly openForMs: number;
+  readonly openForMaxMs: number;
+  /** N: probes at once, and successes that close. */
+  readonly probes: number;
+  /** An unanswered probe frees its slot after this. */
+  readonly probeTimeoutMs: number;
+}
+
+export interface BreakerTransition {
+  readonly from: BreakerStateCode;
+  readonly to: BreakerStateCode;
+  readonly cause: string;
+  readonly nowMs: number;
+}
+
+/** The longest window of evidence behind a verdict: a local breaker that opened within it saw the same failures. */
+const evidenceWindowMs = 3000;
+/** When to come back while probes are out, or while the fleet lets only a share through. */
+const retrySoonMs = 100;
+
+export class Breaker {
+  /** The local state; see fleetState for the other. */
+  state: BreakerStateCode = BreakerState.closed;
+  sinceMs = 0;
+  /** What brought it here, for people. */
+  cause = '';
+  /** To be read right after tryAcquire() let a request through, and handed back to record(). */
+  generation = 1;
+  lastAcquireWasProbe = false;
+  /** Why the last refusal: Reason.breakerOpen or Reason.fleetBreakerOpen. */
+  refusalReason: number = Reason.breakerOpen;
+
+  private settings: BreakerSettings;
+  private readonly onTransition: ((transition: BreakerTransition) => void) | undefined;
+  private readonly fleet = new FleetVerdict();
+  private readonly probes: ProbeSlots;
+  private window: RollingCounts | null;
+  private failuresInRow = 0;
+  /** The last number given out; states and probes draw from one sequence. */
+  private serial = 1;
+  private stateGeneration = 1;
+  private probeSuccesses = 0;
+  private coolMs: number;
+  private openUntilMs = 0;
+  private openedUnderFleet = false;
+  private fleetProbeFailed = false;
+
+  constructor(settings: BreakerSettings, onTransition?: (transition: BreakerTransition) => void) {
+    this.settings = settings;
+    this.onTransition = onTransition;
+    this.coolMs = settings.openForMs;
+    this.probes = new ProbeSlots(settings.probes);
+    this.window = windowOf(settings);
+  }
+
+  get fleetState(): BreakerStateCode {
+    return this.fleet.state;
+  }
+
+  get fleetGeneration(): number {
+    return this.fleet.generation;
+  }
+
+  get fleetEpoch(): string {
+    return this.fleet.epoch;
+  }
+
+  /** Probes out and not given up. */
+  get probesInFlight(): number {
+    return this.probes.inFlight;
+  }
+
+  /** What a request meets: the fleet's state where that is stricter, else the local one. */
+  get effectiveState(): BreakerStateCode {
+    return this.fleet.state === BreakerState.closed ? this.state : this.fleet.state;
+  }
+
+  /** 0 = go; else refused, and the whole number of ms (≥ 1) until a retry is worth it. */
+  tryAcquire(nowMs: number): number {
+    this.lastAcquireWasProbe = false;
+    this.tick(nowMs);
+    switch (this.fleet.state) {
+      case BreakerState.closed:
+        return this.acquireLocal(nowMs);
+      case BreakerState.open:
+      case BreakerState.forcedOpen:
+        return this.refuse(Reason.fleetBreakerOpen, this.fleet.retryAfterMs(nowMs));
+      case BreakerState.halfOpen:
+        return this.acquireFleetProbe(nowMs);
+      case BreakerState.ramp:
+        if (!this.fleet.admitsShare()) return this.refuse(Reason.fleetBreakerOpen, retrySoonMs);
+        return this.acquireLocal(nowMs);
+      case BreakerState.forcedClosed:
+        this.generation = this.stateGeneration;
+        return 0;
+    }
+  }
+
+  /**
+   * `probe` and `generation` as they stood after tryAcquire(). Every admitted request must end here once, with
+   * Outcome.ignored when it says nothing about the target; a probe that never does frees its slot at its deadline.
+   */
+  record(outcome: number, _latencyMs: number, probe: boolean, generation: number, nowMs: number): void {
+    this.tick(nowMs);
+    if (probe) this.recordProbe(outcome, generation, nowMs);
+    else if (this.state === BreakerState.closed && generation === this.stateGeneration) this.count(outcome, nowMs);
+  }
+
+  /** Lets time pass: verdicts decay, unanswered probes are given up. The others do it too; call it before showing state. */
+  tick(nowMs: number): void {
+    this.probes.releaseOverdue(nowMs);
+    if (this.fleet.state !== BreakerState.closed && this.fleet.decay(nowMs)) this.resetProbes();
+  }
+
+  /** null: there is no fleet breaker, and never was. A verdict older than the known one is dropped. */
+  applyFleet(verdict: FleetVerdictInput | null, nowMs: number): void {
+    this.tick(nowMs);
+    const before = this.fleet.state;
+    const generationBefore = this.fleet.generation;
+    if (verdict === null) {
+      this.fleet.clear();
+      if (before !== BreakerState.closed) this.resetProbes();
+      return;
+    }
+    if (!this.fleet.accept(verdict, nowMs)) return;
+    const after = this.fleet.state;
+    if (after !== before || this.fleet.generation !== generationBefore) {
+      // Probes of a local half-open stay, when the fleet has nothing against it before and after.
+      if (before !== BreakerState.closed || after !== BreakerState.closed) this.resetProbes();
+    }
+    this.followFleet(after, nowMs);
+  }
+
+  /** State and probes in flight stay; the new conditions begin to count where they changed. */
+  reconfigure(settings: BreakerSettings, _nowMs: number): void {
+    const ratio = settings.failureRatio;
+    if (ratio === null || ratio.windowMs !== this.settings.failureRatio?.windowMs) this.window = windowOf(settings);
+    this.settings = settings;
+    this.coolMs = Math.min(Math.max(this.coolMs, settings.openForMs), settings.openForMaxMs);
+    this.probes.resize(settings.probes);
+  }
+
+  private acquireLocal(nowMs: number): number {
+    if (this.state === BreakerState.closed) {
+      this.generation = this.stateGeneration;
+      return 0;
+    }
+    if (this.state === BreakerState.open) {
+      if (nowMs < this.openUntilMs) {
+        return this.refuse(Reason.breakerOpen, Math.max(1, Math.ceil(this.openUntilMs - nowMs)));
+      }
+      this.transition(BreakerState.halfOpen, `${formatDuration(this.coolMs)} of cool-down are over`, nowMs);
+    }
+    return this.acquireProbe(Reason.breakerOpen, nowMs);
+  }
+
+  private acquireFleetProbe(nowMs: number): number {
+    // Open for reasons of its own, this caller would only fail the fleet's round.
+    const isOwn = this.state === BreakerState.open && !this.openedUnderFleet && nowMs < this.openUntilMs;
+    if (isOwn) return this.refuse(Reason.breakerOpen, Math.max(1, Math.ceil(this.openUntilMs - nowMs)));
+    if (this.fleetProbeFailed) return this.refuse(Reason.fleetBreakerOpen, retrySoonMs);
+    return this.acquireProbe(Reason.fleetBreakerOpen, nowMs);
+  }
+
+  private acquireProbe(reason: number, nowMs: number): number {
+    if (this.probes.inFlight + this.probeSuccesses >= this.settings.probes) return this.refuse(reason, retrySoonMs);
+    this.generation = ++this.serial;
+    this.probes.take(this.generation, nowMs + this.settings.probeTimeoutMs);
+    this.lastAcquireWasProbe = true;
+    return 0;
+  }
+
+  private refuse(reason: number, retryMs: number): number {
+    this.refusalReason = reason;
+    return retryMs;
+  }
+
+  private recordProbe(outcome: number, generation: number, nowMs: number): void {
+    if (!this.probes.release(generation) || outcome === Outcome.ignored) return;
+    const failed = outcome === Outcome.failure;
+    if (!failed) this.probeSuccesses++;
+    if (this.fleet.state === BreakerState.halfOpen) {
+      // The leader decides by the report; here a failure only ends this sidecar's part of the round.
+      if (failed) this.fleetProbeFailed = true;
+      return;
+    }
+    if (failed) {
+      this.coolMs = Math.min(this.coolMs * 2, this.settings.openForMaxMs);
+      this.open('a probe failed', nowMs);
+    } else if (this.probeSuccesses >= this.settings.probes) {
+      this.transition(BreakerState.closed, `${this.probeSuccesses} probes succeeded`, nowMs);
+    }
+  }
+
+  private count(outcome: number, nowMs: number): void {
+    if (outcome === Outcome.ignored) return;
+    const failed = outcome === Outcome.failure;
+    this.failuresInRow = failed ? this.failuresInRow + 1 : 0;
+    const { consecutiveFailures, failureRatio } = this.settings;
+    if (this.window !== null) this.window.record(failed, nowMs);
+    if (consecutiveFailures > 0 && this.failuresInRow >= consecutiveFailures) {
+      this.trip(`${this.failuresInRow} consecutive failures`, nowMs);
+    } else if (this.window !== null && failureRatio !== null) {
+      const { total, failures } = this.window;
+      if (total >= failureRatio.minRequests && failures * 100 >= total * failureRatio.percent && failures > 0) {
+        this.trip(`${failures} of ${total} failed in ${formatDuration(failureRatio.windowMs)}`, nowMs);
+      }
+    }
+  }
+
+  private trip(cause: string, nowMs: number): void {
+    if (nowMs - this.sinceMs >= this.coolMs) this.coolMs = this.settings.openForMs;
+    this.open(cause, nowMs);
+  }
+
+  private open(cause: string, nowMs: number): void {
+    this.openUntilMs = nowMs + this.coolMs;
+    this.openedUnderFleet = this.fleet.state !== BreakerState.closed;
+    this.transition(BreakerState.open, cause, nowMs);
+  }
+
+  /** The local breaker's part in what the fleet has just said. */
+  private followFleet(fleet: BreakerStateCode, nowMs: number): void {
+    switch (fleet) {
+      case BreakerState.open:
+      case BreakerState.halfOpen:
+      case BreakerState.forcedOpen:
+        if (this.state === BreakerState.halfOpen) {
+          this.openUntilMs = nowMs;
+          this.openedUnderFleet = true;
+          this.transition(BreakerState.open, this.fleetCause(), nowMs);
+        } else if (this.state === BreakerState.open && nowMs - this.sinceMs <= evidenceWindowMs) {
+          this.openedUnderFleet = true;
+        }
+        break;
+      case BreakerState.ramp:
+      case BreakerState.closed:
+        if (this.state === BreakerState.open && this.openedUnderFleet) {
+          this.transition(BreakerState.closed, this.fleetCause(), nowMs);
+        }
+        break;
+      case BreakerState.forcedClosed:
+        break;
+    }
+  }
+
+  private fleetCause(): string {
+    return `the fleet is ${breakerStateName(this.fleet.state)}, generation ${this.fleet.generation}`;
+  }
+
+  private transition(to: BreakerStateCode, cause: string, nowMs: number): void {
+    const from = this.state;
+    this.state = to;
+    this.sinceMs = nowMs;
+    this.cause = cause;
+    this.stateGeneration = ++this.serial;
+    this.generation = this.stateGeneration;
+    this.failuresInRow = 0;
+    this.window?.reset();
+    if (to !== BreakerState.open) this.openedUnderFleet = false;
+    this.resetProbes();
+    this.onTransition?.({ from, to, cause, nowMs });
+  }
+
+  /** A new round: what is out belongs to the old one, and its answers find no slot. */
+  private resetProbes(): void {
+    this.probes.clear();
+    this.probeSuccesses = 0;
+    this.fleetProbeFailed = false;
+  }
+}
+
+function windowOf(settings: BreakerSettings): RollingCounts | null {
+  return settings.failureRatio === null ? null : new RollingCounts(settings.failureRatio.windowMs);
+}

@@ -1,0 +1,92 @@
+/**
+ * A service as its callers see it: where it can be reached, which endpoint is next, how it fares. One per target, for as
+ * long as the sidecar calls it; lists of endpoints and policies come and go inside.
+ */
+import type { Random } from '../../proto/kernel/random.ts';
+import type { Breaker } from '../resilience/breaker.ts';
+import { TargetCounts } from '../resilience/target-counts.ts';
+import { parseAddress } from './address.ts';
+import { Endpoint } from './endpoint.ts';
+import { pick } from './p2c.ts';
+
+/** What discovery sends beyond this is ignored. */
+export const endpointsMax = 4096;
+
+export interface EndpointInput {
+  readonly instance: string;
+  readonly address: string;
+  readonly zone: string;
+  readonly draining: boolean;
+}
+
+export interface ClusterOptions {
+  /** `<namespace>/<service>` */
+  readonly key: string;
+  readonly random: Random;
+  /** Addresses from the configuration. When there are any, discovered ones are ignored. */
+  readonly staticEndpoints?: readonly string[];
+}
+
+export class Cluster {
+  readonly key: string;
+  /** Since the last report to the fleet. */
+  readonly counts = new TargetCounts();
+  /** Set by policy. */
+  breaker: Breaker | null = null;
+  private readonly random: Random;
+  private readonly isStatic: boolean;
+  private all: readonly Endpoint[] = [];
+  /** Those that take new requests: the ones that are not draining, or all when every one is. */
+  private serving: readonly Endpoint[] = [];
+
+  constructor(options: ClusterOptions) {
+    this.key = options.key;
+    this.random = options.random;
+    const addresses = options.staticEndpoints ?? [];
+    this.isStatic = addresses.length > 0;
+    this.replace(addresses.map((address) => ({ instance: '', address, zone: '', draining: false })));
+  }
+
+  get endpoints(): readonly Endpoint[] {
+    return this.all;
+  }
+
+  /**
+   * Takes the whole list. An endpoint that stays keeps its object and with it its numbers, unless another instance or
+   * zone is there now. Addresses that are none are left out. Answers the endpoints that are gone, whose connections may
+   * close once idle.
+   */
+  updateEndpoints(list: readonly EndpointInput[]): Endpoint[] {
+    return this.isStatic ? [] : this.replace(list);
+  }
+
+  /** Undefined when none is known. */
+  pick(nowMs: number): Endpoint | undefined {
+    return pick(this.serving, this.random, nowMs);
+  }
+
+  private replace(list: readonly EndpointInput[]): Endpoint[] {
+    const before = new Map(this.all.map((endpoint) => [endpoint.address, endpoint]));
+    const after = new Map<string, Endpoint>();
+    for (const input of list) {
+      if (after.size >= endpointsMax) break;
+      const endpoint = reuse(before.get(input.address), input) ?? create(input);
+      if (endpoint) after.set(input.address, endpoint);
+    }
+    this.all = [...after.values()];
+    const serving = this.all.filter((endpoint) => !endpoint.draining);
+    this.serving = serving.length > 0 ? serving : this.all;
+    return [...before.values()].filter((endpoint) => after.get(endpoint.address) !== endpoint);
+  }
+}
+
+function reuse(endpoint: Endpoint | undefined, input: EndpointInput): Endpoint | undefined {
+  if (endpoint === undefined || endpoint.instance !== input.instance || endpoint.zone !== input.zone) return undefined;
+  endpoint.draining = input.draining;
+  return endpoint;
+}
+
+function create(input: EndpointInput): Endpoint | undefined {
+  const at = parseAddress(input.address);
+  return at && new Endpoint({ ...input, at });
+}
