@@ -16,6 +16,8 @@ import { validateSpecAlone } from './validate.ts';
 
 export const bundleFormat = 1;
 const sourcesMax = 1000;
+/** A bundle is 9 deep; what a later version adds will be little deeper. */
+const depthMax = 32;
 const versionMax = 2 ** 53 - 1;
 const strict = { additionalProperties: false } as const;
 const text = (maxLength: number) => Type.String({ maxLength });
@@ -70,6 +72,7 @@ export function parseBundle(value: unknown, understood = understoodNames): Bundl
   const missing = namesNotUnderstood(value, understood);
   if (missing.length > 0) return refuse(missing);
   if (!isRecord(value)) return refuse([{ pointer: '', message: `a bundle is an object, not ${show(value)}` }]);
+  if (isDeeperThan(value, depthMax)) return refuse([{ pointer: '', message: `is nested more than ${depthMax} deep` }]);
   const known = dropUnknown(value);
   const findings = [
     ...checkShape(BundleShell, known),
@@ -100,8 +103,16 @@ function specFindings(spec: unknown, pointer: string): Finding[] {
   return [...shape, ...validateSpecAlone(PolicySpec, spec, pointer)];
 }
 
+/** Of a copy; the specs by themselves, since cleaning stops at a union of which no alternative fits. */
 function dropUnknown(value: Readonly<Record<string, unknown>>): unknown {
-  return Clean(Bundle, Clone(value));
+  const shell = Clean(BundleShell, { ...value });
+  const specOf = (spec: unknown): unknown => (isRecord(spec) ? Clean(PolicySpec, Clone(spec)) : spec);
+  return isRecord(shell) ? { ...shell, stable: specOf(value.stable), candidate: specOf(value.candidate) } : shell;
+}
+
+function isDeeperThan(value: unknown, levels: number): boolean {
+  if (typeof value !== 'object' || value === null) return false;
+  return levels === 0 || Object.values(value).some((item) => isDeeperThan(item, levels - 1));
 }
 
 /** Exactly what the hash covers: what is obeyed and by whom, not when or from which documents it came. */

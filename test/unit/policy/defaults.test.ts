@@ -1,0 +1,145 @@
+/** Defaults: everything is filled in, nothing written is changed, and a default never contradicts what was written. */
+import fc from 'fast-check';
+import { Settings } from 'typebox/system';
+import { Errors } from 'typebox/value';
+import { describe, expect, it } from 'vitest';
+import { formatDuration, parseDuration } from '../../../proto/kernel/duration.ts';
+import { formatSize, parseSize } from '../../../proto/kernel/size.ts';
+import { withDefaults } from '../../../proto/policy/defaults.ts';
+import { parsePolicyDocument } from '../../../proto/policy/parse.ts';
+import { type CircuitBreakerSpec, PolicySpec } from '../../../proto/policy/schema.ts';
+import { fullPolicy, minimalPolicy, policyWith } from './documents.ts';
+
+const breakerOf = (breaker: CircuitBreakerSpec) =>
+  withDefaults({ target: { service: 'a' }, outbound: { circuitBreaker: breaker } }).outbound.circuitBreaker;
+
+describe('withDefaults', () => {
+  it('fills in everything that can be left out', () => {
+    expect(withDefaults(minimalPolicy.spec)).toEqual({
+      target: { service: 'payments' },
+      enforcement: 'enforce',
+      inbound: { rateLimits: [] },
+      outbound: { connectTimeout: '1s' },
+    });
+    const sparse = withDefaults({
+      target: { service: 'a' },
+      inbound: {
+        rateLimits: [
+          { name: 'fast', rate: '500/s' },
+          { name: 'slow', rate: '1/h', key: { path: {} } },
+        ],
+        concurrency: { fixed: { limit: 1 } },
+        queue: {},
+      },
+    });
+    expect(sparse.inbound).toEqual({
+      rateLimits: [
+        { name: 'fast', scope: 'perProxy', rate: '500/s', burst: 500 },
+        { name: 'slow', scope: 'perProxy', rate: '1/h', burst: 1, key: { path: {} }, keysMax: 10_000 },
+      ],
+      concurrency: { fixed: { limit: 1 } },
+      queue: { requestsMax: 100, bytesMax: '1MiB', waitMax: '200ms' },
+    });
+  });
+
+  it('arms a breaker that names no condition with both, and one that names any with those alone', () => {
+    expect(breakerOf({})).toEqual({
+      consecutiveFailures: 5,
+      failureRatio: { percent: 50, minRequests: 20, window: '2s' },
+      openFor: '1s',
+      openForMax: '15s',
+      halfOpen: { probes: 3 },
+      fleet: { enabled: true },
+    });
+    expect(breakerOf({ consecutiveFailures: 9 })?.failureRatio).toBeUndefined();
+    expect(breakerOf({ failureRatio: { percent: 20 } })).toMatchObject({
+      failureRatio: { percent: 20, minRequests: 20, window: '2s' },
+    });
+    expect(breakerOf({ failureRatio: {} })?.consecutiveFailures).toBeUndefined();
+  });
+
+  it('lets the missing one of openFor and openForMax give way to the written one', () => {
+    expect(breakerOf({ openFor: '1m' })).toMatchObject({ openFor: '1m', openForMax: '1m' });
+    expect(breakerOf({ openForMax: '200ms' })).toMatchObject({ openFor: '200ms', openForMax: '200ms' });
+  });
+
+  it('has the defaults that the schema states', () => {
+    const stated = JSON.parse(JSON.stringify(PolicySpec));
+    const { queue, rateLimits } = stated.properties.inbound.properties;
+    const { connectTimeout, circuitBreaker } = stated.properties.outbound.properties;
+    const given = withDefaults({
+      target: { service: 'a' },
+      inbound: {
+        rateLimits: [{ name: 'a', rate: '1/s', key: { path: {} } }],
+        concurrency: { fixed: { limit: 1 } },
+        queue: {},
+      },
+      outbound: { circuitBreaker: {} },
+    });
+    const defaultsOf = (properties: Record<string, { default?: unknown }>) =>
+      Object.fromEntries(
+        Object.entries(properties).flatMap(([name, field]) =>
+          field.default === undefined ? [] : [[name, field.default]],
+        ),
+      );
+    expect(given.inbound.queue).toEqual(defaultsOf(queue.properties));
+    expect(given.inbound.rateLimits[0]).toMatchObject(defaultsOf(rateLimits.items.properties));
+    expect(given.outbound.connectTimeout).toBe(connectTimeout.default);
+    const breaker = given.outbound.circuitBreaker;
+    expect(breaker).toMatchObject(defaultsOf(circuitBreaker.properties));
+    expect(breaker?.failureRatio).toEqual(defaultsOf(circuitBreaker.properties.failureRatio.properties));
+    expect(breaker?.halfOpen).toEqual(defaultsOf(circuitBreaker.properties.halfOpen.properties));
+    expect(breaker?.fleet).toEqual(defaultsOf(circuitBreaker.properties.fleet.properties));
+    expect(given.enforcement).toBe(stated.properties.enforcement.default);
+  });
+
+  it('is valid and stays the same when applied again, for every combination of what is written', () => {
+    const part = <T>(value: T) => fc.option(fc.constant(value), { nil: undefined });
+    const { inbound, outbound } = fullPolicy.spec;
+    const specs = fc.record(
+      {
+        enforcement: part('shadow' as const),
+        inbound: fc.record(
+          { rateLimits: part(inbound?.rateLimits), concurrency: fc.constant(inbound?.concurrency), queue: part({}) },
+          { requiredKeys: ['concurrency'] },
+        ),
+        outbound: fc.record(
+          {
+            timeout: part(outbound?.timeout),
+            circuitBreaker: fc.record({ openFor: part('40s'), openForMax: part('50s') }),
+          },
+          { requiredKeys: [] },
+        ),
+      },
+      { requiredKeys: [] },
+    );
+    fc.assert(
+      fc.property(specs, (fields) => {
+        const written = parsePolicyDocument(JSON.parse(JSON.stringify(policyWith(fields))));
+        if (!written.ok) throw new Error(JSON.stringify(written.errors));
+        const effective = withDefaults(written.policies[0]!.spec);
+        expect(parsePolicyDocument(policyWith(effective))).toMatchObject({ ok: true });
+        expect(withDefaults(effective)).toEqual(effective);
+        expect(Errors(PolicySpec, effective)).toEqual([]);
+      }),
+    );
+    expect(Settings.Get().maxErrors).toBe(8);
+  });
+});
+
+describe('durations and sizes', () => {
+  it('read what they write', () => {
+    fc.assert(fc.property(fc.nat(300_000_000_000), (ms) => parseDuration(formatDuration(ms)) === ms));
+    fc.assert(fc.property(fc.nat(2 ** 30), (bytes) => parseSize(formatSize(bytes)) === bytes));
+  });
+
+  it('refuse everything else', () => {
+    for (const text of ['', '1', 's', '1.5s', '-1s', '1 s', '123456s', '1s1s1s1s1s', '1d', ' 1s', '1s\n']) {
+      expect(parseDuration(text)).toBeUndefined();
+    }
+    for (const text of ['', '1', 'B', '1KB', '1.5MiB', '-1B', '1 B', '1TiB', '1B\n'])
+      expect(parseSize(text)).toBeUndefined();
+    expect(parseDuration('1h1m1s1ms')).toBe(3_661_001);
+    expect(parseSize('3MiB')).toBe(3 * 1024 * 1024);
+  });
+});
