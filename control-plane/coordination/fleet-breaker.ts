@@ -115,11 +115,12 @@ export class FleetBreaker {
 
   private judgeProbes(state: FleetState & { state: 'half_open' }, nowMs: number): boolean {
     const { n, fail, heardAtMs } = state.probes;
-    if (n === 0) return false;
-    const succeeded = (n - fail) / n >= probeSuccessMin;
+    const succeeded = n === 0 || (n - fail) / n >= probeSuccessMin;
     const enough = n >= Math.max(1, Math.min(probeResultsMin, this.voters.count));
+    const silent = nowMs - heardAtMs >= probeSilenceMs;
     if (enough && succeeded) return this.enter({ state: 'closed' }, probeEvidence(n, fail), nowMs);
-    if (succeeded || (!enough && nowMs - heardAtMs < probeSilenceMs)) return false;
+    if (!enough && !silent) return false;
+    if (succeeded) return this.askAgain(state, nowMs);
     const cap = Math.min(coolCapMaxMs, Math.max(coolCapMinMs, coolCapPerCallerMs * this.voters.count));
     const coolMs = Math.min(cap, state.coolMs * 2);
     return this.enter(
@@ -127,6 +128,15 @@ export class FleetBreaker {
       this.evidence,
       nowMs,
     );
+  }
+
+  /**
+   * Every caller has a number of probes per generation. When they did not suffice, or their results were lost, those that
+   * still have demand get another round; what was heard stays heard.
+   */
+  private askAgain(state: FleetState & { state: 'half_open' }, nowMs: number): boolean {
+    if (this.voters.count === 0) return false;
+    return this.enter({ ...state, probes: { ...state.probes, heardAtMs: nowMs } }, this.evidence, nowMs);
   }
 
   private enter(state: FleetState, evidence: Evidence, nowMs: number): boolean {

@@ -1,0 +1,48 @@
+/**
+ * What the control link needs from the proxy, and nothing else: the link can be tested with a fake of these, and the
+ * data path does not know that NATS exists.
+ */
+import type { Endpoint, Identity, ProcessStatus, Traffic } from '../../../proto/fleet-messages.ts';
+import type { Random } from '../../../proto/kernel/random.ts';
+import type { Bundle } from '../../../proto/policy/bundle.ts';
+import type { Breaker } from '../../resilience/breaker.ts';
+import type { TargetCounts } from '../../resilience/target-counts.ts';
+
+export type LogLevel = 'debug' | 'info' | 'warn' | 'error';
+export type Log = (level: LogLevel, message: string, fields: Readonly<Record<string, unknown>>) => void;
+
+export interface BundleVerdict {
+  readonly status: 'applied' | 'rejected' | 'held';
+  readonly message: string;
+}
+
+export interface Mesh {
+  readonly identity: Identity;
+  /** host:port of the inbound listener as callers reach it; '' when there is none. */
+  advertise(): string;
+  isDraining(): boolean;
+  drain(): void;
+  targetsInUse(): Iterable<TargetLink>;
+  /** Calls back at the first use of each target from now on. */
+  onTargetUsed(callback: (target: TargetLink) => void): void;
+  /** `target` is the own service or one in use. */
+  applyBundle(target: string, bundle: Bundle, nowMs: number): BundleVerdict;
+  heartbeatTraffic(): Traffic[];
+  process(): ProcessStatus;
+  dump(): unknown;
+  nowMs(): number;
+  readonly random: Random;
+  readonly log: Log;
+}
+
+/** A service that this proxy calls. */
+export interface TargetLink {
+  /** `<ns>/<svc>`. */
+  readonly key: string;
+  /** The one in force; another one after a policy changed it. */
+  readonly breaker: Breaker | null;
+  readonly counts: TargetCounts;
+  setEndpoints(endpoints: readonly Endpoint[]): void;
+  /** Set by the link, called after a failed outcome was counted, so that its report goes out at once. */
+  onFailure?: (() => void) | undefined;
+}
