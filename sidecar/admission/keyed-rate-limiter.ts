@@ -10,7 +10,7 @@
  * most as many again from the overflow bucket, by all keys that use it together.
  */
 import { fnv1a } from '../../proto/kernel/fnv.ts';
-import { intervalMsOf, type RateLimiterOptions, toleranceMsOf } from './rate-limiter.ts';
+import { Cell, type RateLimiterOptions } from './rate-limiter.ts';
 
 /** Slots looked at for one newcomer. */
 const sweepMax = 16;
@@ -24,8 +24,7 @@ export interface KeyedRateLimiterOptions extends RateLimiterOptions {
 }
 
 export class KeyedRateLimiter {
-  private readonly intervalMs: number;
-  private readonly toleranceMs: number;
+  private readonly cell: Cell;
   private readonly keysMax: number;
   private readonly slots = new Map<string, number>();
   private readonly keys: string[] = [];
@@ -36,8 +35,7 @@ export class KeyedRateLimiter {
   overflows = 0;
 
   constructor(options: KeyedRateLimiterOptions) {
-    this.intervalMs = intervalMsOf(options);
-    this.toleranceMs = toleranceMsOf(options);
+    this.cell = new Cell(options);
     this.keysMax = options.keysMax;
     this.tats = new Float64Array(Math.min(initialSlots, options.keysMax));
   }
@@ -52,8 +50,8 @@ export class KeyedRateLimiter {
     const stored = key.length <= keyLengthMax ? key : shorten(key);
     const slot = this.slots.get(stored) ?? this.claim(stored, nowMs);
     const tatMs = slot < 0 ? this.overflowTatMs : this.tats[slot]!;
-    const nextMs = Math.max(tatMs, nowMs) + this.intervalMs;
-    const excessMs = nextMs - nowMs - this.toleranceMs;
+    const nextMs = this.cell.nextTatMs(tatMs, nowMs);
+    const excessMs = this.cell.excessMs(nextMs, nowMs);
     if (excessMs > 0) return excessMs;
     if (slot < 0) this.overflowTatMs = nextMs;
     else this.tats[slot] = nextMs;

@@ -4,14 +4,16 @@
  * that would bring it more than burst·T ahead of now. A bucket that counts tokens needs a refill, two numbers and a
  * timer or a multiplication per request, and says no more.
  *
- * Bound: in any window of w seconds at most burst + w·rate requests are admitted.
+ * Bound: in any window of w seconds at most burst + w·rate requests are admitted, up to a hundredth of a request.
  */
 
 /**
- * Slack for rounding: sums of fractional milliseconds would otherwise refuse the last request of a full burst. A
- * nanosecond is no more than 1 % of a request at the highest rate that a policy may name.
+ * Slack for rounding: sums of fractional milliseconds would otherwise refuse the last request of a full burst, or a caller
+ * who comes back exactly when it was told to. A microsecond holds for bursts of thousands after months of uptime; where
+ * requests are closer than that, it is a hundredth of one. It never admits a whole request more.
  */
-const roundingMs = 1e-6;
+const roundingMaxMs = 1e-3;
+const roundingMaxShare = 0.01;
 
 export interface RateLimiterOptions {
   readonly ratePerSecond: number;
@@ -20,31 +22,45 @@ export interface RateLimiterOptions {
 }
 
 export class GcraLimiter {
-  private readonly intervalMs: number;
-  private readonly toleranceMs: number;
+  private readonly cell: Cell;
   private tatMs = Number.NEGATIVE_INFINITY;
 
   constructor(options: RateLimiterOptions) {
-    this.intervalMs = intervalMsOf(options);
-    this.toleranceMs = toleranceMsOf(options);
+    this.cell = new Cell(options);
   }
 
   /** 0 when admitted, else the milliseconds until a request would be. */
   tryAcquire(nowMs: number): number {
-    const nextMs = Math.max(this.tatMs, nowMs) + this.intervalMs;
-    const excessMs = nextMs - nowMs - this.toleranceMs;
+    const nextMs = this.cell.nextTatMs(this.tatMs, nowMs);
+    const excessMs = this.cell.excessMs(nextMs, nowMs);
     if (excessMs > 0) return excessMs;
     this.tatMs = nextMs;
     return 0;
   }
 }
 
-/** The emission interval T. */
-export function intervalMsOf(options: RateLimiterOptions): number {
-  return 1000 / options.ratePerSecond;
-}
+/** The arithmetic, apart from where the arrival times are kept. */
+export class Cell {
+  /** T, one request's share of time. */
+  readonly intervalMs: number;
+  /** How far ahead of now the theoretical arrival time may run: burst·T. */
+  private readonly toleranceMs: number;
+  private readonly roundingMs: number;
 
-/** How far ahead of now the theoretical arrival time may run: burst·T. */
-export function toleranceMsOf(options: RateLimiterOptions): number {
-  return options.burst * intervalMsOf(options) + roundingMs;
+  constructor({ ratePerSecond, burst }: RateLimiterOptions) {
+    this.intervalMs = 1000 / ratePerSecond;
+    this.toleranceMs = burst * this.intervalMs;
+    this.roundingMs = Math.min(roundingMaxMs, roundingMaxShare * this.intervalMs);
+  }
+
+  /** The arrival time if this request were admitted. */
+  nextTatMs(tatMs: number, nowMs: number): number {
+    return Math.max(tatMs, nowMs) + this.intervalMs;
+  }
+
+  /** By how much `nextMs` would be too far ahead, which is how long to wait; 0 when it is not. */
+  excessMs(nextMs: number, nowMs: number): number {
+    const excessMs = nextMs - nowMs - this.toleranceMs;
+    return excessMs > this.roundingMs ? excessMs : 0;
+  }
 }
