@@ -1,4 +1,8 @@
+/** A benchmark that quietly measures something else than asked is worse than none: what is not understood is refused. */
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
+import { parsePolicyYaml } from '../../../proto/policy/parse.ts';
 import { parseArguments, usage } from '../../bench/arguments.ts';
 import { cases } from '../../bench/cases.ts';
 import { proxyKinds } from '../../bench/proxies.ts';
@@ -39,5 +43,30 @@ describe('arguments of the benchmark', () => {
   it('are explained with every case and proxy', () => {
     expect(parseArguments(['--help'])).toEqual({ kind: 'help' });
     for (const { name } of [...cases, ...proxyKinds]) expect(usage).toContain(name);
+  });
+});
+
+describe('the configurations of the benchmark', () => {
+  const read = (name: string) => readFileSync(join(import.meta.dirname, '../../bench', name), 'utf8');
+
+  it('hold a valid policy with every limit on and enforced', () => {
+    const parsed = parsePolicyYaml(read('policy.yaml'));
+    expect(parsed).toMatchObject({ ok: true });
+    const [policy] = parsed.ok ? parsed.policies : [];
+    expect(policy?.spec.enforcement ?? 'enforce').toBe('enforce');
+    expect(Object.keys(policy?.spec.inbound ?? {}).sort()).toEqual(['concurrency', 'deadline', 'queue', 'rateLimits']);
+    expect(policy?.spec.outbound?.circuitBreaker).toBeDefined();
+  });
+
+  it('ask the same of haproxy: a total rate, one per client, a limit with a queue', () => {
+    const haproxy = read('haproxy.cfg');
+    for (const part of [
+      'fe_req_rate gt 10000000',
+      'sc_http_req_rate(0) gt 10000000',
+      'maxconn 10000',
+      'maxqueue 1000',
+    ]) {
+      expect(haproxy).toContain(part);
+    }
   });
 });

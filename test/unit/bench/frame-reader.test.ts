@@ -1,3 +1,4 @@
+/** The generator and the origin count by frame headers alone: a frame missed is a request miscounted. */
 import { describe, expect, it } from 'vitest';
 import {
   beginsWithStatus200,

@@ -1,3 +1,4 @@
+/** The generated header blocks, judged by a decoder that is neither ours nor the generator's: node:http2's. */
 import { createServer, type IncomingHttpHeaders } from 'node:http2';
 import { afterEach, describe, expect, it } from 'vitest';
 import { Histogram } from '../../../proto/kernel/histogram.ts';

@@ -1,3 +1,4 @@
+/** What is read from h2load, /proc and the programs' output: the figures are no better than this. */
 import { describe, expect, it } from 'vitest';
 import { parseCpuList } from '../../bench/children.ts';
 import { h2loadArguments, parseH2load, parseTimeUs } from '../../bench/h2load.ts';

@@ -1,3 +1,4 @@
+/** From rounds to rows: medians, marks of doubt, and the JSON others read. */
 import { describe, expect, it } from 'vitest';
 import type { Measure } from '../../bench/measure.ts';
 import { median, renderCase, summarise, toJson } from '../../bench/report.ts';

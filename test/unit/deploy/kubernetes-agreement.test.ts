@@ -1,3 +1,7 @@
+/**
+ * Whether the manifests agree with themselves: names, labels, ports, volumes, secret keys, and the rule that no credential
+ * is in them. Whether they agree with the programs is kubernetes.test.ts.
+ */
 import { execFileSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';

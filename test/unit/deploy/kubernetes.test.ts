@@ -1,3 +1,7 @@
+/**
+ * Whether the manifests and the image agree with the programs: every command, flag, value, port and probe in them is read
+ * by the definitions the programs themselves use, so that a renamed flag fails here and not in a cluster.
+ */
 import { existsSync, readFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { describe, expect, it } from 'vitest';
