@@ -137,6 +137,10 @@ export class Http2Connection implements FrameSink, StreamOwner, ControlTarget, M
     return !this.isGoingAway && this.table.byId.size < Math.min(this.peer.concurrentStreamsMax, upstreamStreamsMax);
   }
 
+  get streamCount(): number {
+    return this.table.byId.size;
+  }
+
   get receivedUndrainedBytes(): number {
     return this.receiver.held;
   }

@@ -26,6 +26,8 @@ export const ResetCause = {
   connection: 2,
   /** The peer broke the protocol on this stream; we have reset it. */
   protocol: 3,
+  /** There never was a connection. */
+  notConnected: 4,
 } as const;
 
 export interface StreamHandler {

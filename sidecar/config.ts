@@ -1,0 +1,217 @@
+/**
+ * The sidecar's settings: one definition for flags, environment and file, with the checks that need more than one of
+ * them. Every error is reported at once.
+ */
+
+import { defineOptions, type ListenAddress, type OptionValues } from '../proto/kernel/options.ts';
+import { parseServiceKey, type ServiceName } from '../proto/subjects.ts';
+import { parseAddress } from './routing/address.ts';
+
+const serviceKeyPattern = /^[a-z0-9-]+\/[a-z0-9-]+$/;
+
+export const sidecarOptions = defineOptions({
+  config: { kind: 'string', placeholder: '<file>', description: 'YAML file with any of these settings, in camelCase.' },
+  service: {
+    kind: 'string',
+    default: 'default/app',
+    placeholder: '<ns>/<svc>',
+    pattern: serviceKeyPattern,
+    description: 'The service this proxy stands beside.',
+  },
+  instance: {
+    kind: 'string',
+    placeholder: '<id>',
+    pattern: /^[A-Za-z0-9_-]{1,63}$/,
+    description: 'Name of this instance, unique within the service. Default: the host name and process id.',
+  },
+  zone: {
+    kind: 'string',
+    placeholder: '<zone>',
+    pattern: /^[A-Za-z0-9_-]{1,63}$/,
+    description: 'Failure zone of this instance.',
+  },
+  app: {
+    kind: 'string',
+    placeholder: 'host:port|unix:path',
+    description: 'Where the protected app listens. Without it there is no inbound side.',
+  },
+  appProtocol: {
+    kind: 'choice',
+    choices: ['auto', 'http2', 'http1'],
+    default: 'auto',
+    description: 'What the app speaks; auto keeps the protocol of the caller.',
+  },
+  inbound: {
+    kind: 'listen',
+    default: '127.0.0.1:15006',
+    description: 'Where callers reach the app through the proxy.',
+  },
+  outbound: {
+    kind: 'listen',
+    default: '127.0.0.1:15001',
+    description: 'Where the app sends its calls; routed by authority.',
+  },
+  upstream: {
+    kind: 'list',
+    itemsMax: 256,
+    placeholder: '<port>=<ns>/<svc>',
+    pattern: /^[0-9]{1,5}=[a-z0-9-]+\/[a-z0-9-]+$/,
+    description: 'A local port for the calls to one service.',
+  },
+  endpoint: {
+    kind: 'list',
+    itemsMax: 4096,
+    placeholder: '<ns>/<svc>=<host:port>',
+    pattern: /^[a-z0-9-]+\/[a-z0-9-]+=.+$/,
+    description: 'A fixed endpoint of a service; discovery is then off for that service.',
+  },
+  authority: {
+    kind: 'list',
+    itemsMax: 1024,
+    placeholder: '<host>=<ns>/<svc>',
+    pattern: /^[^=]+=[a-z0-9-]+\/[a-z0-9-]+$/,
+    description: 'Which service an authority (Host) means, where its name does not say so.',
+  },
+  policy: {
+    kind: 'string',
+    placeholder: '<file>',
+    description: 'TrafficPolicy documents in force until the control plane sends others.',
+  },
+  nats: {
+    kind: 'string',
+    placeholder: 'nats://host:port',
+    pattern: /^(nats|tls):\/\/\S+$/,
+    description: 'NATS servers, by comma. Without it the proxy stands alone.',
+  },
+  natsTokenFile: { kind: 'string', placeholder: '<file>', description: 'File with the token for NATS.' },
+  advertise: {
+    kind: 'string',
+    placeholder: 'host:port',
+    description: "Address that callers' proxies use. Default: the inbound listener's.",
+  },
+  dataDir: { kind: 'string', placeholder: '<dir>', description: 'Where the last good policies are kept.' },
+  health: { kind: 'listen', default: '127.0.0.1:15021', description: 'GET /healthz and /readyz.' },
+  metrics: { kind: 'listen', default: '127.0.0.1:15090', description: 'GET /metrics for Prometheus.' },
+  admin: {
+    kind: 'listen',
+    default: '127.0.0.1:15000',
+    description: 'GET /config, GET /stats, POST /drain. Loopback or a Unix socket only.',
+  },
+  metricsTokenFile: {
+    kind: 'string',
+    placeholder: '<file>',
+    description: 'File with the bearer token for /metrics; required beyond loopback.',
+  },
+  meshTokenFile: {
+    kind: 'string',
+    placeholder: '<file>',
+    description: 'File with the token that sidecars show each other; required for an inbound listener beyond loopback.',
+  },
+  logFormat: {
+    kind: 'choice',
+    choices: ['auto', 'json', 'pretty'],
+    default: 'auto',
+    description: 'auto: pretty on a terminal, else JSON lines.',
+  },
+  logLevel: {
+    kind: 'choice',
+    choices: ['debug', 'info', 'warn', 'error'],
+    default: 'info',
+    description: 'What is logged.',
+  },
+  accessLogSample: {
+    kind: 'number',
+    min: 0,
+    max: 1,
+    default: 0.01,
+    description: 'Share of requests in the access log.',
+  },
+  drainTimeout: {
+    kind: 'duration',
+    default: '30s',
+    min: 0,
+    max: 3_600_000,
+    description: 'How long requests in flight may take after a signal to end.',
+  },
+});
+
+export type SidecarConfig = OptionValues<typeof sidecarOptions>;
+
+export const sidecarExamples = [
+  'weir sidecar --app 127.0.0.1:8080 --policy policy.yaml',
+  'weir sidecar --service shop/orders --app 127.0.0.1:50051 --upstream 50052=shop/payments --nats nats://127.0.0.1:4222',
+  'curl http://127.0.0.1:15006/',
+];
+
+/** Whether only this machine can reach the address. */
+export function isLoopback(address: ListenAddress): boolean {
+  if ('path' in address) return true;
+  return /^(127(\.[0-9]{1,3}){3}|::1|localhost)$/.test(address.host);
+}
+
+/** What no single option can know to be wrong. */
+export function checkConfig(config: SidecarConfig): string[] {
+  const errors: string[] = [];
+  const refuse = (ok: boolean, message: string): void => {
+    if (!ok) errors.push(message);
+  };
+  refuse(
+    parseServiceKey(config.service) !== undefined,
+    `--service ${config.service}: not <namespace>/<service> of DNS labels`,
+  );
+  refuse(
+    config.app === undefined || parseAddress(config.app) !== undefined,
+    `--app ${config.app}: not host:port or unix:/path`,
+  );
+  refuse(
+    config.advertise === undefined || parseAddress(config.advertise) !== undefined,
+    `--advertise ${config.advertise}: not host:port`,
+  );
+  for (const entry of config.endpoint) {
+    refuse(
+      parseAddress(entry.slice(entry.indexOf('=') + 1)) !== undefined,
+      `--endpoint ${entry}: not <ns>/<svc>=host:port`,
+    );
+  }
+  refuse(
+    config.app === undefined || isLoopback(config.inbound) || config.meshTokenFile !== undefined,
+    '--inbound beyond loopback needs --mesh-token-file: nothing listens to others without a credential',
+  );
+  refuse(
+    isLoopback(config.outbound),
+    '--outbound must be on loopback: it lends the identity of the app to whoever connects',
+  );
+  refuse(isLoopback(config.health), '--health must be on loopback; probe it with `weir probe ready`');
+  refuse(isLoopback(config.admin), '--admin must be on loopback or a Unix socket');
+  refuse(
+    isLoopback(config.metrics) || config.metricsTokenFile !== undefined,
+    '--metrics beyond loopback needs --metrics-token-file',
+  );
+  for (const server of config.nats?.split(',') ?? []) {
+    refuse(
+      isNatsReachSafe(server, config.natsTokenFile),
+      `--nats ${hideCredentials(server)} is beyond loopback and needs --nats-token-file`,
+    );
+  }
+  return errors;
+}
+
+function isNatsReachSafe(server: string, tokenFile: string | undefined): boolean {
+  if (tokenFile !== undefined || !URL.canParse(server)) return true;
+  const url = new URL(server);
+  return url.username !== '' || isLoopback({ host: url.hostname.replace(/^\[|\]$/g, ''), port: 0 });
+}
+
+/** A URL as it may be shown: without user and password. */
+export function hideCredentials(url: string): string {
+  return url.replace(/\/\/[^@/]*@/, '//***@');
+}
+
+export function splitPair(entry: string): [left: string, right: string] {
+  const at = entry.indexOf('=');
+  return [entry.slice(0, at), entry.slice(at + 1)];
+}
+
+export function serviceNameOf(config: SidecarConfig): ServiceName {
+  return parseServiceKey(config.service) ?? { namespace: 'default', service: 'app' };
+}

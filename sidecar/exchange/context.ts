@@ -1,0 +1,72 @@
+/**
+ * What an exchange and its side know of each other and of the proxy around them. Everything here is facts and
+ * interfaces; the edge fills them in.
+ */
+import type { TimerWheel } from '../../proto/kernel/timer-wheel.ts';
+import type { Admission, Waiter } from '../admission/admission.ts';
+import type { HeaderList } from '../http2/hpack/field.ts';
+import type { Breaker } from '../resilience/breaker.ts';
+import type { Endpoint } from '../routing/endpoint.ts';
+import type { Upstreams } from './http-stream.ts';
+import type { Target } from './targets.ts';
+import type { TrafficStats } from './traffic-stats.ts';
+
+/** The loop's clock: set once at each entry from the edge, so that one turn sees one time. */
+export interface Clock {
+  /** Monotonic, fractional ms. */
+  nowMs: number;
+}
+
+/** A request as its side sees it, and what the side took for it: all of it is given back in `Side.settle`. */
+export interface RequestView extends Waiter {
+  readonly head: HeaderList;
+  readonly peerAddress: string;
+  readonly startedMs: number;
+  readonly protocol: number;
+  readonly status: number;
+  readonly grpcStatus: string;
+  /** `weir-reason` of the response when it failed: who refused it further on. */
+  readonly responseReason: string;
+  /** Monotonic; 0 = none. */
+  deadlineMs: number;
+  connectTimeoutMs: number;
+  traffic: TrafficStats | null;
+  admission: Admission | null;
+  holdsPermit: boolean;
+  target: Target | null;
+  /** What a refusal advises, ms; set by whoever refuses. */
+  retryAfterMs: number;
+  endpoint: Endpoint | null;
+  /** Where it was sent; '' before that. */
+  readonly address: string;
+  breaker: Breaker | null;
+  isProbe: boolean;
+  generation: number;
+}
+
+/** One direction's steps, in order. */
+export interface Side {
+  readonly name: 'inbound' | 'outbound';
+  /** A Decision: 0 go on, -1 queued, > 0 a reason to refuse. */
+  admit(request: RequestView): number;
+  /** The endpoint's address; '' when there is none. */
+  pick(request: RequestView): string;
+  protocolFor(request: RequestView): number;
+  /** The head as it goes on. */
+  forwardedHead(request: RequestView): HeaderList;
+  /** Gives back what belongs to the attempt (not to the request): it will be sent again. */
+  release(request: RequestView): void;
+  settle(request: RequestView, outcome: number, reason: number, wasQueued: boolean): void;
+}
+
+/** Told about every request's end; for logs. */
+export interface Observer {
+  onSettled(request: RequestView, side: Side, outcome: number, reason: number): void;
+}
+
+export interface ExchangeContext {
+  readonly clock: Clock;
+  readonly wheel: TimerWheel;
+  readonly upstreams: Upstreams;
+  readonly observer: Observer;
+}

@@ -1,0 +1,308 @@
+/**
+ * One request's life, from the head that came in to the last byte of its answer:
+ *
+ *   admitting ──▶ queued ──▶ connecting ──▶ forwarding ──▶ settled
+ *       └─────────────┴────────── refused (one road: `refuse`) ──┘
+ *
+ * The exchange knows streams, not frames: data passes by credit, so a slow reader slows the writer and nothing piles up
+ * here. What may be asked of a request in which order is the side's business (inbound.ts, outbound.ts); the exchange
+ * makes sure that whatever happens, the outcome is settled exactly once and permits go back.
+ */
+import { Timer } from '../../proto/kernel/timer-wheel.ts';
+import { Reason } from '../../proto/reasons.ts';
+import type { Admission } from '../admission/admission.ts';
+import { defaultWindowBytes, ErrorCode } from '../http2/constants.ts';
+import type { HeaderList } from '../http2/hpack/field.ts';
+import { SendQueue } from '../http2/send-queue.ts';
+import { ResetCause, type StreamHandler } from '../http2/stream.ts';
+import type { Breaker } from '../resilience/breaker.ts';
+import { classifyGrpc, classifyHttp, Outcome } from '../resilience/outcome.ts';
+import type { Endpoint } from '../routing/endpoint.ts';
+import { outcomeOfReason } from './accounting.ts';
+import { answerFor, grpcTrailersFor } from './answers.ts';
+import type { ExchangeContext, RequestView, Side } from './context.ts';
+import type { HttpStream, UpstreamConnection, UpstreamWaiter } from './http-stream.ts';
+import { ResponseSide } from './response-side.ts';
+import type { Target } from './targets.ts';
+import type { TrafficStats } from './traffic-stats.ts';
+
+const Phase = { admitting: 0, queued: 1, connecting: 2, forwarding: 3, settled: 4 } as const;
+
+/** A request that reached nobody and has no content may go to another connection this often. */
+const resendsMax = 2;
+
+export class Exchange extends Timer implements RequestView, StreamHandler, UpstreamWaiter {
+  readonly context: ExchangeContext;
+  readonly side: Side;
+  readonly down: HttpStream;
+  readonly head: HeaderList;
+  readonly protocol: number;
+  /** Who asks: the address of the socket's other end. */
+  readonly peerAddress: string;
+  readonly startedMs: number;
+  up: HttpStream | null = null;
+  deadlineMs = 0;
+  connectTimeoutMs = 1000;
+  retryAfterMs = 0;
+  traffic: TrafficStats | null = null;
+  admission: Admission | null = null;
+  holdsPermit = false;
+  target: Target | null = null;
+  endpoint: Endpoint | null = null;
+  breaker: Breaker | null = null;
+  isProbe = false;
+  generation = 0;
+  /** What this request may make us hold while it waits: its head, and a window of content still to come. */
+  readonly bytes: number;
+  queueSlot = -1;
+  status = 0;
+  grpcStatus = '';
+  responseReason = '';
+
+  address = '';
+
+  private phase: number = Phase.admitting;
+  private requestEnded: boolean;
+  private headSent = false;
+  private held: SendQueue | null = null;
+  private requestTrailers: HeaderList | null = null;
+  private resends = 0;
+  private sentContent = false;
+
+  constructor(
+    context: ExchangeContext,
+    side: Side,
+    down: HttpStream,
+    head: HeaderList,
+    endStream: boolean,
+    protocol: number,
+    peerAddress: string,
+  ) {
+    super();
+    this.context = context;
+    this.side = side;
+    this.down = down;
+    this.head = head;
+    this.requestEnded = endStream;
+    this.bytes = head.bytes + (endStream ? 0 : heldContentMax(head.contentLength));
+    this.protocol = protocol;
+    this.peerAddress = peerAddress;
+    this.startedMs = context.clock.nowMs;
+    down.handler = this;
+  }
+
+  get isSettled(): boolean {
+    return this.phase === Phase.settled;
+  }
+
+  begin(): void {
+    const decision = this.side.admit(this);
+    if (decision === 0) this.forward();
+    else if (decision < 0) {
+      // The side may have admitted or refused already, on the way.
+      if (this.phase === Phase.admitting) this.phase = Phase.queued;
+    } else if (this.phase !== Phase.settled) this.refuse(decision, this.retryAfterMs);
+    if (this.deadlineMs > 0 && this.phase !== Phase.settled) this.context.wheel.schedule(this, this.deadlineMs);
+  }
+
+  // ── Admission ───────────────────────────────────────────────────────────────────────────────────────────────────
+
+  onAdmitted(_nowMs: number): void {
+    this.holdsPermit = true;
+    if (this.phase <= Phase.queued) this.forward();
+  }
+
+  onRefused(reason: number, nowMs: number): void {
+    if (this.phase > Phase.queued) return;
+    this.refuse(reason, this.admission === null ? 0 : this.admission.retryAfterMs(nowMs));
+  }
+
+  /** Sends the request on to the endpoint that the side picks. */
+  private forward(): void {
+    const address = this.side.pick(this);
+    if (address === '') return this.refuse(Reason.noEndpoints, 1000);
+    this.address = address;
+    this.phase = Phase.connecting;
+    this.context.upstreams.connect(address, this.side.protocolFor(this), this.connectTimeoutMs, this);
+  }
+
+  onConnection(connection: UpstreamConnection): void {
+    if (this.phase !== Phase.connecting) return;
+    this.phase = Phase.forwarding;
+    const held = this.held;
+    const ends = this.requestEnded && held === null && this.requestTrailers === null;
+    const up = connection.request(this.side.forwardedHead(this), ends, new ResponseSide(this));
+    up.source = this.down;
+    this.down.source = up;
+    this.up = up;
+    if (held !== null) {
+      this.held = null;
+      const bytes = Buffer.allocUnsafe(held.bytes);
+      held.moveTo(bytes, 0, bytes.length);
+      this.sentContent = true;
+      up.sendData(bytes, 0, bytes.length, this.requestEnded && this.requestTrailers === null);
+    }
+    if (this.requestTrailers !== null) up.sendTrailers(this.requestTrailers);
+  }
+
+  onConnectFailed(_detail: string): void {
+    if (this.phase !== Phase.connecting) return;
+    this.refuse(Reason.upstreamConnect, 1000);
+  }
+
+  // ── The caller's side ───────────────────────────────────────────────────────────────────────────────────────────
+
+  /** Requests have no second head; only responses call this. */
+  onHeaders(_list: HeaderList, _endStream: boolean): void {}
+
+  onData(buf: Buffer, start: number, end: number, endStream: boolean): void {
+    if (endStream) this.requestEnded = true;
+    if (this.up !== null && !this.up.isClosed) {
+      this.sentContent = true;
+      this.up.sendData(buf, start, end, endStream);
+    } else if (this.phase < Phase.forwarding) {
+      if (end > start) {
+        this.held ??= new SendQueue();
+        this.held.append(buf, start, end);
+      }
+    } else this.down.credit(end - start);
+  }
+
+  onTrailers(list: HeaderList): void {
+    this.requestEnded = true;
+    if (this.up !== null) this.up.sendTrailers(list);
+    else if (this.phase < Phase.forwarding) this.requestTrailers = list;
+  }
+
+  /** The caller gave up, or its connection is gone. */
+  onReset(code: number, _cause: number): void {
+    this.up?.reset(code === ErrorCode.noError ? ErrorCode.cancel : mapResetCode(code));
+    if (this.phase === Phase.connecting) {
+      this.context.upstreams.cancel(this.address, this.side.protocolFor(this), this);
+    }
+    this.settle(Outcome.ignored, Reason.cancelled);
+  }
+
+  // ── The upstream's side, told by ResponseSide ───────────────────────────────────────────────────────────────────
+
+  onResponseHead(list: HeaderList, endStream: boolean): void {
+    if (list.status >= 200) {
+      this.status = list.status;
+      this.headSent = true;
+      if (endStream) this.grpcStatus = list.grpcStatus;
+      if (list.status >= 500 || (endStream && list.grpcStatus !== ''))
+        this.responseReason = list.get('weir-reason') ?? '';
+    }
+    this.down.sendHeaders(list, endStream);
+    if (endStream) this.onResponseEnd();
+  }
+
+  onResponseData(buf: Buffer, start: number, end: number, endStream: boolean): void {
+    if (this.down.isClosed) this.up?.credit(end - start);
+    else this.down.sendData(buf, start, end, endStream);
+    if (endStream) this.onResponseEnd();
+  }
+
+  onResponseTrailers(list: HeaderList): void {
+    this.grpcStatus = list.grpcStatus;
+    if (list.grpcStatus !== '' && list.grpcStatus !== '0') this.responseReason = list.get('weir-reason') ?? '';
+    this.down.sendTrailers(list);
+    this.onResponseEnd();
+  }
+
+  onResponseReset(code: number, cause: number): void {
+    if (this.phase === Phase.settled) {
+      // The answer is complete; the upstream only says that it wants no more of the request (RFC 9113 §8.1).
+      this.down.reset(ErrorCode.noError);
+      return;
+    }
+    const unprocessed =
+      cause === ResetCause.unprocessed || (code === ErrorCode.refusedStream && cause === ResetCause.peer);
+    if (unprocessed && !this.headSent && !this.sentContent && this.requestEnded && this.resends < resendsMax) {
+      this.resends++;
+      this.up = null;
+      this.side.release(this);
+      return this.forward();
+    }
+    const reason = reasonOfReset(cause);
+    if (!this.headSent) return this.refuse(reason, 0);
+    // A truncated answer never looks complete.
+    this.down.reset(mapResetCode(code));
+    this.settle(Outcome.failure, reason);
+  }
+
+  // ── Ends ────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+  /** The deadline has passed. */
+  override onTimer(_nowMs: number): void {
+    if (this.phase === Phase.settled) return;
+    this.up?.reset(ErrorCode.cancel);
+    if (!this.headSent) return this.refuse(Reason.deadline, 0);
+    if (this.head.isGrpc) this.down.sendTrailers(grpcTrailersFor(Reason.deadline));
+    else this.down.reset(ErrorCode.cancel);
+    this.settle(Outcome.failure, Reason.deadline);
+  }
+
+  /** Answers in the upstream's place. */
+  private refuse(reason: number, retryAfterMs: number): void {
+    if (this.phase === Phase.connecting) {
+      this.context.upstreams.cancel(this.address, this.side.protocolFor(this), this);
+    }
+    const answer = answerFor(reason, this.head.isGrpc, retryAfterMs);
+    this.headSent = true;
+    this.status = answer.head.status;
+    this.grpcStatus = answer.head.grpcStatus;
+    const { down } = this;
+    if (answer.body === null || this.head.method === 'HEAD') down.sendHeaders(answer.head, true);
+    else {
+      down.sendHeaders(answer.head, false);
+      down.source = null;
+      down.sendData(answer.body, 0, answer.body.length, true);
+    }
+    this.held = null;
+    // The caller need not send the rest of a request that nobody will read.
+    if (!this.requestEnded) down.reset(ErrorCode.noError);
+    this.settle(outcomeOfReason(reason), reason);
+  }
+
+  private onResponseEnd(): void {
+    const outcome =
+      this.grpcStatus !== ''
+        ? classifyGrpc(Number(this.grpcStatus), this.responseReason)
+        : classifyHttp(this.status, this.responseReason);
+    this.settle(outcome, Reason.none);
+  }
+
+  private settle(outcome: number, reason: number): void {
+    if (this.phase === Phase.settled) return;
+    const wasQueued = this.phase === Phase.queued;
+    this.phase = Phase.settled;
+    this.context.wheel.cancel(this);
+    this.side.settle(this, outcome, reason, wasQueued);
+    this.context.observer.onSettled(this, this.side, outcome, reason);
+  }
+}
+
+/** How much content can come before there is an upstream: what the stream's window allows. */
+function heldContentMax(contentLength: number): number {
+  return contentLength >= 0 && contentLength < defaultWindowBytes ? contentLength : defaultWindowBytes;
+}
+
+function reasonOfReset(cause: number): number {
+  if (cause === ResetCause.protocol) return Reason.upstreamProtocol;
+  return cause === ResetCause.notConnected ? Reason.upstreamConnect : Reason.upstreamReset;
+}
+
+/** Codes that mean something end to end pass; those about one hop become INTERNAL_ERROR. */
+function mapResetCode(code: number): number {
+  switch (code) {
+    case ErrorCode.cancel:
+    case ErrorCode.refusedStream:
+    case ErrorCode.noError:
+    case ErrorCode.enhanceYourCalm:
+    case ErrorCode.internalError:
+      return code;
+    default:
+      return ErrorCode.internalError;
+  }
+}

@@ -1,0 +1,114 @@
+/**
+ * The inbound steps, which protect the service's own app (DESIGN order): mesh token → deadline → rate limits →
+ * concurrency and queue → app. Settings come from the policy in force when the request arrived; it keeps them to its
+ * end, whatever is swapped meanwhile.
+ */
+import { Reason } from '../../proto/reasons.ts';
+import type { HeaderList } from '../http2/hpack/field.ts';
+import type { RateLimitRule } from '../policy/compiled.ts';
+import type { LivePolicy } from '../policy/swap.ts';
+import { parseGrpcTimeoutMs } from '../resilience/deadline.ts';
+import { countArrival, countEnd } from './accounting.ts';
+import type { Clock, RequestView, Side } from './context.ts';
+import type { MeshToken } from './mesh-token.ts';
+import type { TrafficStats } from './traffic-stats.ts';
+
+export interface InboundOptions {
+  readonly clock: Clock;
+  readonly policy: LivePolicy;
+  readonly traffic: TrafficStats;
+  readonly appAddress: string;
+  /** Which protocol the app is spoken to in, given the caller's. */
+  readonly appProtocol: (callers: number) => number;
+  /** null when the listener is on loopback and no token was configured. */
+  readonly meshToken: MeshToken | null;
+}
+
+export class InboundSide implements Side {
+  readonly name = 'inbound';
+  private readonly options: InboundOptions;
+
+  constructor(options: InboundOptions) {
+    this.options = options;
+  }
+
+  admit(request: RequestView): number {
+    const { clock, policy, traffic, meshToken } = this.options;
+    const nowMs = clock.nowMs;
+    request.traffic = traffic;
+    countArrival(traffic);
+    if (meshToken !== null && !meshToken.accepts(request.head)) return Reason.unauthenticated;
+    const inbound = policy.inbound;
+    const { shadow } = inbound;
+    this.setDeadline(request, inbound.deadlineDefaultMs, inbound.deadlineMaxMs, nowMs);
+    const rules = inbound.rateLimits;
+    for (let i = 0; i < rules.length; i++) {
+      const waitMs = rules[i]!.tryAcquire(keyOf(rules[i]!, request), nowMs);
+      if (waitMs === 0) continue;
+      if (!shadow) {
+        request.retryAfterMs = waitMs;
+        return Reason.rateLimit;
+      }
+      traffic.wouldReject[Reason.rateLimit]! += 1;
+    }
+    const admission = inbound.admission;
+    if (admission === null) return 0;
+    if (shadow && admission.inFlight >= inbound.concurrencyLimit) traffic.wouldReject[Reason.queueFull]! += 1;
+    request.admission = admission;
+    const decision = admission.enter(request, nowMs);
+    if (decision === 0) request.holdsPermit = true;
+    else if (decision > 0) request.retryAfterMs = admission.retryAfterMs(nowMs);
+    return decision;
+  }
+
+  pick(_request: RequestView): string {
+    return this.options.appAddress;
+  }
+
+  protocolFor(request: RequestView): number {
+    return this.options.appProtocol(request.protocol);
+  }
+
+  forwardedHead(request: RequestView): HeaderList {
+    const { meshToken } = this.options;
+    return meshToken === null ? request.head : meshToken.strip(request.head);
+  }
+
+  release(_request: RequestView): void {}
+
+  settle(request: RequestView, outcome: number, reason: number, wasQueued: boolean): void {
+    const nowMs = this.options.clock.nowMs;
+    countEnd(this.options.traffic, outcome, reason, nowMs - request.startedMs);
+    const { admission } = request;
+    if (admission === null) return;
+    if (request.holdsPermit) {
+      request.holdsPermit = false;
+      admission.leave(nowMs);
+    } else if (wasQueued) admission.cancel(request);
+  }
+
+  private setDeadline(request: RequestView, defaultMs: number, maxMs: number, nowMs: number): void {
+    const asked = request.head.grpcTimeout;
+    let timeoutMs = asked === '' ? defaultMs : (parseGrpcTimeoutMs(asked) ?? defaultMs);
+    if (maxMs > 0 && (timeoutMs === 0 || timeoutMs > maxMs)) timeoutMs = maxMs;
+    request.deadlineMs = timeoutMs > 0 ? nowMs + timeoutMs : 0;
+  }
+}
+
+/** What the rule tells callers apart by. Requests without it share one key, ''. */
+function keyOf(rule: RateLimitRule, request: RequestView): string {
+  switch (rule.key.kind) {
+    case 'none':
+      return '';
+    case 'header':
+      return request.head.get(rule.key.header) ?? '';
+    case 'address':
+      return request.peerAddress;
+    case 'method':
+      return request.head.method;
+    case 'path': {
+      const query = request.head.path.indexOf('?');
+      return query < 0 ? request.head.path : request.head.path.slice(0, query);
+    }
+  }
+}

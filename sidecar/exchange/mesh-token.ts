@@ -1,0 +1,42 @@
+/**
+ * The credential of the mesh's data path until mutual TLS: sidecars show it to each other in a header, a listener beyond
+ * loopback takes nothing without it, and the app never sees it. The comparison takes the same time wherever the first
+ * difference lies.
+ */
+import { HeaderList } from '../http2/hpack/field.ts';
+
+const fieldName = 'weir-mesh-token';
+
+export class MeshToken {
+  private readonly token: string;
+  /** Whether requests must carry it (the listener is reachable from outside). */
+  private readonly isRequired: boolean;
+
+  constructor(token: string, isRequired: boolean) {
+    this.token = token;
+    this.isRequired = isRequired;
+  }
+
+  accepts(head: HeaderList): boolean {
+    if (!this.isRequired) return true;
+    const shown = head.get(fieldName) ?? '';
+    let difference = shown.length ^ this.token.length;
+    for (let i = 0; i < this.token.length; i++) difference |= this.token.charCodeAt(i) ^ (shown.charCodeAt(i) || 0);
+    return difference === 0;
+  }
+
+  /** The head without the token; kept on the interned list, so that repeated heads cost nothing. */
+  strip(head: HeaderList): HeaderList {
+    if (head.derived instanceof HeaderList) return head.derived;
+    const stripped = head.get(fieldName) === undefined ? head : head.with({ remove: [fieldName] });
+    head.derived = stripped;
+    return stripped;
+  }
+
+  add(head: HeaderList): HeaderList {
+    if (head.derived instanceof HeaderList) return head.derived;
+    const added = head.with({ set: [[fieldName, this.token]] });
+    head.derived = added;
+    return added;
+  }
+}

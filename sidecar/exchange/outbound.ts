@@ -1,0 +1,133 @@
+/**
+ * The outbound steps, which protect the services that the app calls: which service (authority or local port) → deadline
+ * → breaker (fleet or local) → endpoint by P2C. There is no queue here but the short wait for a connection.
+ */
+import { Reason } from '../../proto/reasons.ts';
+import type { HeaderList } from '../http2/hpack/field.ts';
+import { parseGrpcTimeoutMs } from '../resilience/deadline.ts';
+import { Outcome } from '../resilience/outcome.ts';
+import { countArrival, countEnd } from './accounting.ts';
+import type { Clock, RequestView, Side } from './context.ts';
+import type { MeshToken } from './mesh-token.ts';
+import type { Target, Targets } from './targets.ts';
+import type { TrafficStats } from './traffic-stats.ts';
+
+export interface OutboundOptions {
+  readonly clock: Clock;
+  readonly targets: Targets;
+  /** Counts requests for services nobody knows. */
+  readonly unrouted: TrafficStats;
+  /** The one service behind this local port; null = by authority. */
+  readonly fixedTarget: string | null;
+  readonly upstreamProtocol: (callers: number) => number;
+  /** Shown to the sidecars of others; null when none is configured. */
+  readonly meshToken: MeshToken | null;
+}
+
+export class OutboundSide implements Side {
+  readonly name = 'outbound';
+  private readonly options: OutboundOptions;
+
+  constructor(options: OutboundOptions) {
+    this.options = options;
+  }
+
+  admit(request: RequestView): number {
+    const { clock, targets, fixedTarget } = this.options;
+    const nowMs = clock.nowMs;
+    const target = fixedTarget === null ? targets.byAuthority(request.head.authority) : targets.byKey(fixedTarget);
+    if (target === undefined) {
+      request.traffic = this.options.unrouted;
+      countArrival(this.options.unrouted);
+      return Reason.noRoute;
+    }
+    request.traffic = target.traffic;
+    request.target = target;
+    countArrival(target.traffic);
+    target.cluster.counts.recordDemand();
+    const outbound = target.policy.outbound;
+    request.connectTimeoutMs = outbound.connectTimeoutMs;
+    const asked = request.head.grpcTimeout;
+    let timeoutMs = asked === '' ? 0 : (parseGrpcTimeoutMs(asked) ?? 0);
+    if (outbound.timeoutMs > 0 && (timeoutMs === 0 || outbound.timeoutMs < timeoutMs)) timeoutMs = outbound.timeoutMs;
+    request.deadlineMs = timeoutMs > 0 ? nowMs + timeoutMs : 0;
+    const { breaker } = outbound;
+    if (breaker === null) return 0;
+    const waitMs = breaker.tryAcquire(nowMs);
+    if (waitMs > 0) {
+      if (!outbound.shadow) {
+        request.retryAfterMs = waitMs;
+        return breaker.refusalReason;
+      }
+      target.traffic.wouldReject[breaker.refusalReason]! += 1;
+      return 0;
+    }
+    request.breaker = breaker;
+    request.isProbe = breaker.lastAcquireWasProbe;
+    request.generation = breaker.generation;
+    return 0;
+  }
+
+  pick(request: RequestView): string {
+    const endpoint = request.target?.cluster.pick(this.options.clock.nowMs);
+    if (endpoint === undefined) return '';
+    request.endpoint = endpoint;
+    endpoint.inFlight++;
+    endpoint.requests++;
+    return endpoint.address;
+  }
+
+  protocolFor(request: RequestView): number {
+    return this.options.upstreamProtocol(request.protocol);
+  }
+
+  forwardedHead(request: RequestView): HeaderList {
+    const { meshToken } = this.options;
+    return meshToken === null ? request.head : meshToken.add(request.head);
+  }
+
+  release(request: RequestView): void {
+    if (request.endpoint === null) return;
+    request.endpoint.inFlight--;
+    request.endpoint = null;
+  }
+
+  settle(request: RequestView, outcome: number, reason: number, _wasQueued: boolean): void {
+    const nowMs = this.options.clock.nowMs;
+    const durationMs = nowMs - request.startedMs;
+    const { target, endpoint, breaker } = request;
+    if (request.traffic !== null) countEnd(request.traffic, outcome, reason, durationMs);
+    if (target === null) return;
+    if (endpoint !== null) {
+      endpoint.inFlight--;
+      request.endpoint = null;
+      if (reason === Reason.upstreamConnect) endpoint.recordConnectFailure(nowMs);
+      else {
+        endpoint.recordConnected();
+        if (outcome === Outcome.failure) endpoint.failures++;
+      }
+    }
+    if (endpoint !== null) this.count(request, target, endpoint.address, outcome, durationMs);
+    if (breaker !== null) {
+      request.breaker = null;
+      breaker.record(
+        endpoint === null ? Outcome.ignored : outcome,
+        durationMs,
+        request.isProbe,
+        request.generation,
+        nowMs,
+      );
+    }
+  }
+
+  /** The evidence for the fleet: what this caller saw of the target. */
+  private count(request: RequestView, target: Target, address: string, outcome: number, durationMs: number): void {
+    if (outcome === Outcome.ignored) {
+      if (request.status === 0) target.cluster.counts.recordLocalFailure();
+      else target.cluster.counts.recordShed();
+      return;
+    }
+    target.cluster.counts.recordOutcome(outcome, durationMs, address);
+    if (outcome === Outcome.failure) target.onFailure?.();
+  }
+}

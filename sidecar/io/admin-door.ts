@@ -1,0 +1,34 @@
+/**
+ * What an operator on the machine may see and do: the configuration in force, the numbers, and the drain. Changes are
+ * POST only and refused to browsers: a page from elsewhere carries an Origin, and a rebound name a foreign Host.
+ */
+import type { FastifyInstance } from 'fastify';
+import { createDoor } from './door.ts';
+
+export interface AdminFacts {
+  config(): unknown;
+  stats(): unknown;
+  /** Begins to drain, or goes on. */
+  drain(): void;
+  /** Requests in flight on the inbound side. */
+  inFlight(): number;
+}
+
+export function adminDoor(facts: AdminFacts): FastifyInstance {
+  const door = createDoor();
+  door.addHook('onRequest', async (request, reply) => {
+    const host = (request.headers.host ?? '').replace(/:[0-9]+$/, '');
+    const isLocal = host === '' || /^(localhost|127(\.[0-9]{1,3}){3}|\[::1\])$/.test(host);
+    if (request.headers.origin !== undefined || !isLocal) {
+      await reply.code(403).type('text/plain').send('not for browsers, nor under this host name\n');
+    }
+  });
+  door.get('/config', () => facts.config());
+  door.get('/stats', () => facts.stats());
+  door.post('/drain', () => {
+    facts.drain();
+    const inFlight = facts.inFlight();
+    return { drained: inFlight === 0, inFlight };
+  });
+  return door;
+}

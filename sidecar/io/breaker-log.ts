@@ -1,0 +1,28 @@
+/**
+ * Every change of a breaker's state: logged, counted for the metrics, told to the fleet.
+ */
+import type { Log } from '../../proto/kernel/log-format.ts';
+import { type BreakerTransition, breakerStateName } from '../resilience/breaker.ts';
+
+export class BreakerLog {
+  /** By "upstream|from|to". */
+  readonly transitions = new Map<string, number>();
+  private readonly log: Log;
+  private readonly onTransition: (target: string) => void;
+
+  constructor(log: Log, onTransition: (target: string) => void) {
+    this.log = log;
+    this.onTransition = onTransition;
+  }
+
+  /** What a target's breaker reports to. */
+  of(target: string): (transition: BreakerTransition) => void {
+    return ({ from, to, cause }) => {
+      const [before, after] = [breakerStateName(from), breakerStateName(to)];
+      const key = `${target}|${before}|${after}`;
+      this.transitions.set(key, (this.transitions.get(key) ?? 0) + 1);
+      this.log.warn('breaker', { target, from: before, to: after, cause });
+      this.onTransition(target);
+    };
+  }
+}

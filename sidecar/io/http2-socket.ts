@@ -1,0 +1,150 @@
+/**
+ * Carries the bytes of one HTTP/2 connection between its engine and a socket. Writing: at most one write is under way;
+ * what comes meanwhile collects in the engine. Most writes complete at once, which is seen without waiting for the
+ * callback, so a busy connection flushes again in the same turn.
+ */
+import type net from 'node:net';
+import { type ConnectionEvents, Http2Connection } from '../http2/connection.ts';
+import type { HeaderList } from '../http2/hpack/field.ts';
+import type { ConnectionLimits } from '../http2/limits.ts';
+import { releaseChunk, type Written } from '../http2/output.ts';
+import type { Http2Stream } from '../http2/stream.ts';
+import { tick } from './clock.ts';
+import { type Flushable, flushThisTurn } from './flush-scheduler.ts';
+
+/** Output beyond this is written at once instead of at the end of the turn. */
+const flushAtOnceBytes = 65_536;
+/** A connection that failed may keep its socket this long for the GOAWAY to arrive. */
+const lingerMs = 1000;
+
+export interface Http2SocketOwner {
+  onRequest(stream: Http2Stream, list: HeaderList, endStream: boolean): void;
+  onCapacity(): void;
+  onGoaway(): void;
+  /** The connection is over; `detail` says why when it was an error of the peer. */
+  onClosed(detail: string): void;
+}
+
+export class Http2Socket implements ConnectionEvents, Flushable {
+  readonly connection: Http2Connection;
+  private readonly socket: net.Socket;
+  private readonly owner: Http2SocketOwner;
+  private readonly writing: Written[] = [];
+  private isWriting = false;
+  private writesIssued = 0;
+  private writesCalledBack = 0;
+  private isClosed = false;
+  private failure = '';
+
+  constructor(socket: net.Socket, isServer: boolean, limits: ConnectionLimits, owner: Http2SocketOwner) {
+    this.socket = socket;
+    this.owner = owner;
+    this.connection = new Http2Connection(isServer, limits, this);
+    socket.on('error', (error) => {
+      this.failure ||= error.message;
+    });
+    socket.on('close', () => this.onSocketClosed());
+    // A half-closed peer can send nothing more, and HTTP/2 has no use for that.
+    socket.on('end', () => socket.destroy());
+    // The engine wrote its preface before it could call onOutput on us.
+    flushThisTurn(this);
+  }
+
+  /** From the socket's onread: the bytes are in buf[0, count). */
+  onRead(count: number, buf: Buffer): void {
+    tick();
+    this.connection.receive(buf, 0, count);
+    if (this.connection.output.bytes >= flushAtOnceBytes) this.flush();
+  }
+
+  onRequest(stream: Http2Stream, list: HeaderList, endStream: boolean): void {
+    this.owner.onRequest(stream, list, endStream);
+  }
+
+  onOutput(): void {
+    flushThisTurn(this);
+  }
+
+  onCapacity(): void {
+    this.owner?.onCapacity();
+  }
+
+  onGoaway(_code: number, _detail: string): void {
+    this.owner.onGoaway();
+  }
+
+  onFatal(_code: number, detail: string): void {
+    this.failure ||= detail;
+  }
+
+  /** GOAWAY, and the socket closes when the last stream is done. */
+  drain(): void {
+    this.connection.drain();
+    this.closeIfDone();
+  }
+
+  destroy(): void {
+    this.socket.destroy();
+  }
+
+  closeIfDone(): void {
+    if (!this.connection.isGoingAway || this.connection.streamCount > 0 || this.isClosed || this.isWriting) return;
+    if (this.connection.output.bytes > 0) return flushThisTurn(this);
+    this.socket.end(() => this.socket.destroy());
+  }
+
+  flush(): void {
+    if (this.isWriting || this.isClosed) return;
+    const parts = this.writing;
+    this.connection.take(parts);
+    if (parts.length === 0) return;
+    const { socket } = this;
+    this.isWriting = true;
+    this.writesIssued++;
+    if (parts.length === 1) {
+      const { chunk, length } = parts[0]!;
+      socket.write(chunk.subarray(0, length), this.onWritten);
+    } else {
+      socket.cork();
+      const last = parts.length - 1;
+      for (let i = 0; i < last; i++) socket.write(parts[i]!.chunk.subarray(0, parts[i]!.length));
+      socket.write(parts[last]!.chunk.subarray(0, parts[last]!.length), this.onWritten);
+      socket.uncork();
+    }
+    // The kernel took everything: no need to wait for the callback to say so.
+    if (socket.writableLength === 0) this.finishWrite();
+  }
+
+  private readonly onWritten = (): void => {
+    this.writesCalledBack++;
+    if (!this.isWriting || this.writesCalledBack !== this.writesIssued) return;
+    tick();
+    this.finishWrite();
+  };
+
+  private finishWrite(): void {
+    this.isWriting = false;
+    for (const { chunk } of this.writing) releaseChunk(chunk);
+    this.writing.length = 0;
+    this.connection.wrote();
+    if (this.connection.isDead) this.linger();
+    else if (this.connection.isGoingAway) this.closeIfDone();
+  }
+
+  /** The last bytes are out: give them time to arrive, then close. */
+  private linger(): void {
+    this.socket.end(() => this.socket.destroy());
+    const timer = setTimeout(() => this.socket.destroy(), lingerMs);
+    timer.unref();
+  }
+
+  private onSocketClosed(): void {
+    if (this.isClosed) return;
+    this.isClosed = true;
+    tick();
+    // A write that never finished: its buffers may still be with the kernel's request, so they are not reused.
+    this.writing.length = 0;
+    this.connection.close();
+    this.owner.onClosed(this.failure);
+  }
+}

@@ -1,0 +1,156 @@
+/**
+ * A listening port of the proxy: accepts, sniffs, and begins an exchange for every request, whichever protocol it came
+ * in. It knows its open connections, so that draining can tell them all.
+ */
+import type http from 'node:http';
+import net from 'node:net';
+import type { ListenAddress } from '../../proto/kernel/options.ts';
+import type { ExchangeContext, Side } from '../exchange/context.ts';
+import { Exchange } from '../exchange/exchange.ts';
+import { Protocol } from '../exchange/http-stream.ts';
+import type { HeaderList } from '../http2/hpack/field.ts';
+import type { ConnectionLimits } from '../http2/limits.ts';
+import type { Http2Stream } from '../http2/stream.ts';
+import { accept } from './accept.ts';
+import { createHttp1Server } from './http1-downstream.ts';
+import { Http2Socket, type Http2SocketOwner } from './http2-socket.ts';
+
+/** Connections one listener keeps; the kernel's backlog holds what comes beyond. */
+const connectionsMax = 10_000;
+
+export class Listener {
+  private readonly context: ExchangeContext;
+  private readonly side: Side;
+  private readonly limits: ConnectionLimits;
+  /** Told of each request before it begins. */
+  private readonly onRequest: () => void;
+  private readonly server: net.Server;
+  private readonly http1: http.Server;
+  private readonly http2 = new Set<DownstreamConnection>();
+  private readonly http1Sockets = new Set<net.Socket>();
+  private isDraining = false;
+
+  constructor(context: ExchangeContext, side: Side, limits: ConnectionLimits, onRequest: () => void) {
+    this.context = context;
+    this.side = side;
+    this.limits = limits;
+    this.onRequest = onRequest;
+    this.http1 = createHttp1Server((stream, head, endStream, peer) => {
+      onRequest();
+      new Exchange(context, side, stream, head, endStream, Protocol.http1, peer).begin();
+    });
+    this.server = net.createServer({ noDelay: true }, (socket) => this.onSocket(socket));
+    this.server.maxConnections = connectionsMax;
+  }
+
+  /** Resolves with the address as text, `host:port` or `unix:path`. */
+  listen(address: ListenAddress): Promise<string> {
+    return new Promise((resolve, reject) => {
+      this.server.once('error', reject);
+      this.server.listen(
+        'path' in address ? { path: address.path } : { host: address.host, port: address.port },
+        () => {
+          this.server.off('error', reject);
+          this.server.on('error', () => {});
+          resolve(formatAddress(this.server.address()));
+        },
+      );
+    });
+  }
+
+  get connectionCount(): number {
+    return this.http2.size + this.http1Sockets.size;
+  }
+
+  get streamCount(): number {
+    let count = 0;
+    for (const { socket } of this.http2) count += socket.connection.streamCount;
+    return count;
+  }
+
+  get bufferedBytes(): number {
+    let bytes = 0;
+    for (const { socket } of this.http2) bytes += socket.connection.outputQueuedBytes;
+    return bytes;
+  }
+
+  /** Tells every caller to go elsewhere with new requests; those in flight go on. */
+  drain(): void {
+    this.isDraining = true;
+    for (const { socket } of this.http2) socket.drain();
+    this.http1.closeIdleConnections();
+    this.http1.keepAliveTimeout = 1;
+  }
+
+  /** Stops listening and ends every connection. */
+  async close(): Promise<void> {
+    const closed = new Promise<void>((resolve) => this.server.close(() => resolve()));
+    for (const { socket } of this.http2) socket.destroy();
+    for (const socket of this.http1Sockets) socket.destroy();
+    await closed;
+  }
+
+  private onSocket(socket: net.Socket): void {
+    const peer = socket.remoteAddress ?? '';
+    accept(socket, {
+      onHttp2: (moved) => {
+        const connection = new DownstreamConnection(this, moved, peer);
+        this.http2.add(connection);
+        if (this.isDraining) connection.socket.drain();
+        return (count, buf) => connection.socket.onRead(count, buf);
+      },
+      onHttp1: (plain) => {
+        this.http1Sockets.add(plain);
+        plain.once('close', () => this.http1Sockets.delete(plain));
+        this.http1.emit('connection', plain);
+      },
+    });
+  }
+
+  begin(stream: Http2Stream, head: HeaderList, endStream: boolean, peer: string): void {
+    this.onRequest();
+    new Exchange(this.context, this.side, stream, head, endStream, Protocol.http2, peer).begin();
+  }
+
+  open(socket: net.Socket, owner: Http2SocketOwner): Http2Socket {
+    return new Http2Socket(socket, true, this.limits, owner);
+  }
+
+  forget(connection: DownstreamConnection): void {
+    this.http2.delete(connection);
+  }
+}
+
+class DownstreamConnection implements Http2SocketOwner {
+  readonly socket: Http2Socket;
+  private readonly listener: Listener;
+  private readonly peer: string;
+
+  constructor(listener: Listener, socket: net.Socket, peer: string) {
+    this.listener = listener;
+    this.peer = peer;
+    this.socket = listener.open(socket, this);
+  }
+
+  onRequest(stream: Http2Stream, list: HeaderList, endStream: boolean): void {
+    this.listener.begin(stream, list, endStream, this.peer);
+  }
+
+  onCapacity(): void {
+    if (this.socket?.connection.isGoingAway) this.socket.closeIfDone();
+  }
+
+  onGoaway(): void {
+    this.socket.closeIfDone();
+  }
+
+  onClosed(): void {
+    this.listener.forget(this);
+  }
+}
+
+function formatAddress(address: net.AddressInfo | string | null): string {
+  if (address === null) return '';
+  if (typeof address === 'string') return `unix:${address}`;
+  return address.family === 'IPv6' ? `[${address.address}]:${address.port}` : `${address.address}:${address.port}`;
+}
