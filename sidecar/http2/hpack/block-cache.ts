@@ -24,7 +24,7 @@ export class BlockCache {
     this.wanted = false;
     if (length > blockBytesMax) return null;
     let hash = length;
-    const step = length > 64 ? length >>> 5 : 1;
+    const step = length > 32 ? length >>> 4 : 1;
     for (let i = start; i < end; i += step) hash = Math.imul(hash ^ buf[i]!, 0x01000193);
     hash ^= hash >>> 15;
     this.hash = hash;

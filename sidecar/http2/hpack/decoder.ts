@@ -6,10 +6,12 @@
 import { charClasses } from '../validate.ts';
 import { BlockCache } from './block-cache.ts';
 import { DynamicTable } from './dynamic-table.ts';
-import { type Field, HeaderList, makeField } from './field.ts';
-import { fieldNameId, fieldNames } from './field-name.ts';
+import { type Field, HeaderList, makeField, makeNameField, makePendingField, mayBePending } from './field.ts';
+import { FieldName, fieldNameId, fieldNames, Indexing, indexingOf } from './field-name.ts';
 import { decodedClasses, huffmanDecode, huffmanDecodedBytesMax } from './huffman.ts';
+import { LiteralCache } from './literal-cache.ts';
 import { readOctets } from './octets.ts';
+import { makeRoom, octets, octetsEnd, settle, settleLater } from './pending-texts.ts';
 import { staticTable, staticTableLength } from './static-table.ts';
 
 export interface HpackDecoderLimits {
@@ -31,8 +33,8 @@ const farTooLargeFactor = 4;
 const integerMax = 0x7fffffff;
 const continuationBytesMax = 5;
 
-/** Where strings are put together; decoding is synchronous, so one for all. Grows to the largest string seen. */
-let scratch = Buffer.allocUnsafeSlow(16_384);
+/** Kinds of literals in the cache: values are known by their name's id. */
+const nameKind = -1;
 
 export class HpackDecoder {
   /** Why decode() returned null. */
@@ -43,9 +45,12 @@ export class HpackDecoder {
   private readonly fieldBytesMax: number;
   private readonly table: DynamicTable;
   private readonly cache: BlockCache | null;
+  private readonly literals: LiteralCache | null;
+  /** The table's version behind the last block. */
+  private lastVersion = 0;
   /** Behind what was read last. */
   private pos = 0;
-  /** The string that was read last: its end in the scratch buffer, and its characters' classes. */
+  /** The string that was read last: its end among the octets, and its characters' classes. */
   private textEnd = 0;
   private textClasses = 0;
 
@@ -56,6 +61,7 @@ export class HpackDecoder {
     this.fieldBytesMax = limits.fieldBytesMax ?? 16_384;
     this.table = new DynamicTable(Math.max(initialTableBytes, this.tableBytesMax), initialTableBytes);
     this.cache = limits.caching === false ? null : new BlockCache();
+    this.literals = limits.caching === false ? null : new LiteralCache();
   }
 
   /** The dynamic table's size now (RFC 7541 §4.1). */
@@ -70,12 +76,23 @@ export class HpackDecoder {
   decode(buf: Uint8Array, start: number, end: number): HeaderList | null {
     const table = this.table;
     const version = table.version;
-    const cache = this.cache;
+    // A peer that changes the table with every block never sends the same one twice.
+    const cache = this.lastVersion === version ? this.cache : null;
     if (cache !== null) {
       const list = cache.find(buf, start, end, version);
       if (list !== null) return list;
     }
+    const list = this.decodeAnew(buf, start, end);
+    settle();
+    this.lastVersion = table.version;
+    if (list !== null && cache !== null && !list.tooLarge && table.version === version) {
+      cache.keep(buf, start, end, list);
+    }
+    return list;
+  }
 
+  private decodeAnew(buf: Uint8Array, start: number, end: number): HeaderList | null {
+    const table = this.table;
     const fields: Field[] = [];
     let bytes = 0;
     let kept = 0;
@@ -116,9 +133,9 @@ export class HpackDecoder {
       }
     }
 
-    const list = new HeaderList(fields, kept, tooLarge);
-    if (cache !== null && !tooLarge && table.version === version) cache.keep(buf, start, end, list);
-    return list;
+    // The list reads its fields.
+    settle();
+    return new HeaderList(fields, kept, tooLarge);
   }
 
   /** RFC 7541 §6.2; undefined is an error. */
@@ -134,32 +151,76 @@ export class HpackDecoder {
       if (index < 0) return undefined;
     }
 
-    let id = 0;
-    let name: string;
-    if (index === 0) {
-      if (!this.readString(buf, this.pos, end)) return undefined;
-      name = readOctets(scratch, 0, this.textEnd);
-      id = fieldNameId(name);
-      // The text of a name that we know exists already.
-      if (id !== 0) name = fieldNames[id]!;
-    } else {
-      const named = index <= staticTableLength ? staticTable[index] : this.table.at(index - staticTableLength - 1);
-      if (named === undefined) {
-        this.fail(`index ${index} is in no table`);
-        return undefined;
-      }
-      id = named.id;
-      name = named.name;
+    let named: Field | undefined;
+    if (index === 0) named = this.readName(buf, this.pos, end);
+    else if (index <= staticTableLength) named = staticTable[index];
+    else named = this.table.at(index - staticTableLength - 1);
+    if (named === undefined) {
+      if (index > 0) this.fail(`index ${index} is in no table`);
+      return undefined;
     }
 
-    if (!this.readString(buf, this.pos, end)) return undefined;
-    const value = readOctets(scratch, 0, this.textEnd);
-    const field = makeField(id, name, value, this.textClasses, neverIndexed, inserts);
-    if (inserts) this.table.insert(field);
+    const field = this.readValue(buf, this.pos, end, named, neverIndexed, inserts);
+    if (field !== undefined && inserts) this.table.insert(field);
     return field;
   }
 
-  /** Reads a string (RFC 7541 §5.2) to the start of the scratch buffer. */
+  private readName(buf: Uint8Array, at: number, end: number): Field | undefined {
+    const literals = this.literals;
+    if (literals !== null) {
+      const known = literals.find(nameKind, buf, at, end);
+      if (known !== null) {
+        this.pos = at + 1 + (buf[at]! & 0x7f);
+        return known;
+      }
+    }
+    if (!this.readString(buf, at, end)) return undefined;
+    const name = readOctets(octets, octetsEnd, this.textEnd);
+    const id = fieldNameId(name);
+    // The text of a name that we know exists already.
+    const named = makeNameField(id, id === 0 ? name : fieldNames[id]!);
+    if (literals !== null) literals.keep(nameKind, buf, at, named);
+    return named;
+  }
+
+  private readValue(
+    buf: Uint8Array,
+    at: number,
+    end: number,
+    named: Field,
+    neverIndexed: boolean,
+    inserts: boolean,
+  ): Field | undefined {
+    const id = named.id;
+    const indexing = indexingOf[id]!;
+    const mayRepeat = !inserts && !neverIndexed && (indexing === Indexing.value || indexing === Indexing.path);
+    const literals = mayRepeat ? this.literals : null;
+    let repeats = inserts;
+    if (literals !== null) {
+      const known = literals.find(id, buf, at, end);
+      if (known !== null) {
+        this.pos = at + 1 + (buf[at]! & 0x7f);
+        return known;
+      }
+      repeats = literals.isWanted;
+    }
+
+    if (!this.readString(buf, at, end)) return undefined;
+    const length = this.textEnd - octetsEnd;
+    const isPath = id === FieldName.path;
+    const isPlain = this.textClasses === 0 && length > 0 && named.invalid === 0;
+    if (isPlain && mayBePending[id] === 1 && !(isPath && repeats)) {
+      const field = makePendingField(id, named.name, length, neverIndexed);
+      settleLater(field, this.textEnd);
+      return field;
+    }
+    const value = readOctets(octets, octetsEnd, this.textEnd);
+    const field = makeField(id, named.name, value, this.textClasses, neverIndexed, repeats);
+    if (literals !== null) literals.keep(id, buf, at, field);
+    return field;
+  }
+
+  /** Reads a string (RFC 7541 §5.2), behind the pending texts. */
   private readString(buf: Uint8Array, at: number, end: number): boolean {
     if (at >= end) return this.isFailure('block ends within a field');
     const first = buf[at]!;
@@ -170,14 +231,15 @@ export class HpackDecoder {
       if (length < 0) return false;
       from = this.pos;
     }
-    const to = from + length;
-    if (to > end) return this.isFailure('string is longer than the block');
-    this.pos = to;
+    const until = from + length;
+    if (until > end) return this.isFailure('string is longer than the block');
+    this.pos = until;
     const room = (first & 0x80) !== 0 ? huffmanDecodedBytesMax(length) : length;
-    if (room > scratch.length) scratch = Buffer.allocUnsafeSlow(room);
-    const out = scratch;
+    makeRoom(room);
+    const out = octets;
+    const to = octetsEnd;
     if ((first & 0x80) !== 0) {
-      const textEnd = huffmanDecode(buf, from, to, out, 0);
+      const textEnd = huffmanDecode(buf, from, until, out, to);
       if (textEnd < 0) return this.isFailure('invalid Huffman code');
       this.textEnd = textEnd;
       this.textClasses = decodedClasses;
@@ -186,10 +248,10 @@ export class HpackDecoder {
     let classes = 0;
     for (let i = 0; i < length; i++) {
       const c = buf[from + i]!;
-      out[i] = c;
+      out[to + i] = c;
       classes |= charClasses[c]!;
     }
-    this.textEnd = length;
+    this.textEnd = to + length;
     this.textClasses = classes;
     return true;
   }

@@ -3,7 +3,7 @@
  * copied as it is, without Huffman coding. Only names on an allow-list go into the table, secrets never do, so that
  * neither a stranger's values wash the table out nor its size betrays a secret (RFC 7541 §7.1).
  */
-import { DynamicTable } from './dynamic-table.ts';
+import { DynamicTable, insertionMask } from './dynamic-table.ts';
 import type { Field, HeaderList } from './field.ts';
 import { fieldNames, Indexing } from './field-name.ts';
 import { ListCache } from './list-cache.ts';
@@ -102,18 +102,21 @@ export class HpackEncoder {
           continue;
         }
         if (age === justInserted) {
-          to = this.writeLiteral(field, 0x40, 0x3f, out, to);
+          to = writeLiteral(field, this.nameIndex(field.id), 0x40, 0x3f, out, to);
           table.insert(field);
           continue;
         }
-      } else if (field.indexing === Indexing.name && this.nameIndex(field.id) === 0 && this.fits(field)) {
+      }
+      const id = field.id;
+      const index = id === 0 ? 0 : this.nameIndex(id);
+      if (index === 0 && field.indexing === Indexing.name && this.fits(field)) {
         // The value comes along for once; what counts is that the name can be referred to from now on.
-        to = this.writeLiteral(field, 0x40, 0x3f, out, to);
-        this.nameCounters[field.id] = table.next;
+        to = writeLiteral(field, 0, 0x40, 0x3f, out, to);
+        this.nameCounters[id] = table.next;
         table.insert(field);
         continue;
       }
-      to = this.writeLiteral(field, field.indexing === Indexing.never ? 0x10 : 0, 0x0f, out, to);
+      to = writeLiteral(field, index, field.indexing === Indexing.never ? 0x10 : 0, 0x0f, out, to);
     }
     if (cache !== null && table.version === version) cache.keep(list, version, out, start, to);
     return to;
@@ -122,15 +125,22 @@ export class HpackEncoder {
   /** The age of the field's entry; `justInserted` when the caller shall insert it, `literal` when it shall not. */
   private findOrInsert(field: Field, slot: number): number {
     const table = this.table;
+    const isPath = field.indexing === Indexing.path;
+    if (isPath && this.slotFields[slot] === field && this.slotCounters[slot] === refused) {
+      if (this.blocks - this.lastPathBlock < blocksPerExtraPath) return literal;
+    }
     const age = table.find(field);
     if (age >= 0) {
       this.slotFields[slot] = field;
-      this.slotCounters[slot] = (table.next - 1 - age) & 0x3fffffff;
+      this.slotCounters[slot] = (table.next - 1 - age) & insertionMask;
       return age;
     }
     if (!this.fits(field)) return literal;
-    if (field.indexing === Indexing.path && !this.mayIndexPath(field)) return literal;
     this.slotFields[slot] = field;
+    if (isPath && !this.mayIndexPath(field)) {
+      this.slotCounters[slot] = refused;
+      return literal;
+    }
     this.slotCounters[slot] = table.next;
     return justInserted;
   }
@@ -154,24 +164,10 @@ export class HpackEncoder {
 
   /** The index under which the field's name can be had, 0 when there is none. */
   private nameIndex(id: number): number {
-    if (id === 0) return 0;
     const fixed = staticNameIndex[id]!;
     if (fixed > 0) return fixed;
     const age = this.table.ageOf(this.nameCounters[id]!);
     return age >= 0 && this.table.at(age)!.id === id ? staticTableLength + 1 + age : 0;
-  }
-
-  private writeLiteral(field: Field, pattern: number, prefix: number, out: Buffer, at: number): number {
-    let to = at;
-    const index = this.nameIndex(field.id);
-    if (index > 0) {
-      if (index < prefix) out[to++] = pattern | index;
-      else to = writeInteger(out, to, pattern, prefix, index);
-    } else {
-      out[to++] = pattern;
-      to = writeText(field.name, out, to);
-    }
-    return writeText(field.value, out, to);
   }
 
   private writeSizeUpdates(out: Buffer, at: number): number {
@@ -193,6 +189,8 @@ export class HpackEncoder {
 
 const literal = -1;
 const justInserted = -2;
+/** Instead of a counter: a path for which there is no room for now. */
+const refused = -1;
 
 /** RFC 7541 §5.1. */
 function writeInteger(out: Buffer, at: number, pattern: number, prefix: number, value: number): number {
@@ -218,4 +216,16 @@ function writeText(text: string, out: Buffer, at: number): number {
   if (length < 0x7f) out[to++] = length;
   else to = writeInteger(out, to, 0, 0x7f, length);
   return writeOctets(text, out, to);
+}
+
+/** RFC 7541 §6.2; `index` is the name's, 0 when it must be written. */
+function writeLiteral(field: Field, index: number, pattern: number, prefix: number, out: Buffer, at: number): number {
+  let to = at;
+  if (index > 0 && index < prefix) out[to++] = pattern | index;
+  else if (index > 0) to = writeInteger(out, to, pattern, prefix, index);
+  else {
+    out[to++] = pattern;
+    to = writeText(field.name, out, to);
+  }
+  return writeText(field.value, out, to);
 }

@@ -27,7 +27,7 @@ let lastSerial = 0;
 
 export class Field {
   readonly name: string;
-  readonly value: string;
+  private text: string;
   /** `FieldName`, 0 when unknown. */
   readonly id: number;
   /** The peer forbade indexing at every hop (RFC 7541 §6.2.3). */
@@ -53,18 +53,28 @@ export class Field {
     invalid: number,
     indexing: number,
     staticIndex: number,
+    bytes: number,
   ) {
     this.name = name;
-    this.value = value;
+    this.text = value;
     this.id = id;
     this.neverIndexed = neverIndexed;
     this.invalid = invalid;
     this.staticIndex = staticIndex;
     this.indexing = indexing;
     this.meaning = id >= FieldName.status && id <= FieldName.contentType ? meaningOf(id, value) : 0;
-    this.bytes = name.length + value.length + 32;
+    this.bytes = bytes;
     lastSerial = (lastSerial + 1) & 0x3fffffff;
     this.serial = lastSerial;
+  }
+
+  get value(): string {
+    return this.text;
+  }
+
+  /** For the decoder, which makes the texts of a block's fields together, once it has read them all. */
+  settle(value: string): void {
+    this.text = value;
   }
 }
 
@@ -115,10 +125,42 @@ function knownField(id: number, value: string, invalid: number): Field {
     youngValues = fieldNames.map(() => new Map());
     youngCount = 0;
   }
-  const field = old ?? new Field(fieldNames[id]!, value, id, false, invalid, indexingOf[id]!, 0);
+  const field = old ?? knownFieldOf(id, value, invalid);
   youngValues[id]!.set(value, field);
   youngCount++;
   return field;
+}
+
+function knownFieldOf(id: number, value: string, invalid: number): Field {
+  const name = fieldNames[id]!;
+  return new Field(name, value, id, false, invalid, indexingOf[id]!, 0, fieldBytes(name.length, value.length));
+}
+
+/** RFC 7541 §4.1. */
+function fieldBytes(nameLength: number, valueLength: number): number {
+  return nameLength + valueLength + 32;
+}
+
+/** 1 for the names whose values nothing depends on when a field is made: the text may come later. */
+export const mayBePending: Uint8Array = new Uint8Array(fieldNames.length);
+for (let id = 0; id < fieldNames.length; id++) {
+  const isPlain = id === FieldName.unknown || id > FieldName.contentType;
+  if (isPlain && indexingOf[id] !== Indexing.value) mayBePending[id] = 1;
+}
+mayBePending[FieldName.path] = 1;
+
+/** A field of such a name, whose text comes later; there is nothing wrong with the name or the value. */
+export function makePendingField(id: number, name: string, valueLength: number, neverIndexed: boolean): Field {
+  let indexing = indexingOf[id]!;
+  if (neverIndexed) indexing = Indexing.never;
+  else if (indexing === Indexing.path) indexing = Indexing.literal;
+  return new Field(name, '', id, neverIndexed, FieldError.none, indexing, 0, fieldBytes(name.length, valueLength));
+}
+
+/** A name without a value. */
+export function makeNameField(id: number, name: string): Field {
+  const invalid = nameError(id, name);
+  return new Field(name, '', id, false, invalid, indexingOf[id]!, 0, fieldBytes(name.length, 0));
 }
 
 /**
@@ -141,7 +183,7 @@ export function makeField(
     if (indexing === Indexing.value || (indexing === Indexing.path && repeats)) return knownField(id, value, invalid);
   }
   if (indexing === Indexing.value || indexing === Indexing.path) indexing = Indexing.literal;
-  return new Field(name, value, id, neverIndexed, invalid, indexing, 0);
+  return new Field(name, value, id, neverIndexed, invalid, indexing, 0, fieldBytes(name.length, value.length));
 }
 
 /** A field of our own. Characters beyond Latin-1 have no octet and become `?`. */
@@ -190,10 +232,10 @@ export class HeaderList implements ListFacts {
 
   readonly seen: number;
   readonly anyError: number;
-  /** `FieldError`s: what is wrong with the list as a request, a response, trailers; 0 when it is valid as that. */
-  readonly requestError: number;
-  readonly responseError: number;
-  readonly trailersError: number;
+  /** The verdicts, -1 until somebody asks: nobody asks for all three. */
+  private requestVerdict = -1;
+  private responseVerdict = -1;
+  private trailersVerdict = -1;
 
   /** One slot for whoever routes: equal lists are often the same object, so the answer can be kept here. */
   derived: unknown = null;
@@ -281,9 +323,22 @@ export class HeaderList implements ListFacts {
     this.grpcStatus = grpcStatus;
     this.seen = seen;
     this.anyError = anyError;
-    this.requestError = requestErrorOf(this);
-    this.responseError = responseErrorOf(this);
-    this.trailersError = trailersErrorOf(this);
+  }
+
+  /** `FieldError`: what is wrong with the list as a request, 0 when it is a valid one. */
+  get requestError(): number {
+    if (this.requestVerdict < 0) this.requestVerdict = requestErrorOf(this);
+    return this.requestVerdict;
+  }
+
+  get responseError(): number {
+    if (this.responseVerdict < 0) this.responseVerdict = responseErrorOf(this);
+    return this.responseVerdict;
+  }
+
+  get trailersError(): number {
+    if (this.trailersVerdict < 0) this.trailersVerdict = trailersErrorOf(this);
+    return this.trailersVerdict;
   }
 
   /** The first value of that name. */

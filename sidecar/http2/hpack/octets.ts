@@ -14,7 +14,18 @@ declare global {
 const copyLoopLengthMax = 24;
 
 export function readOctets(buf: Buffer, start: number, end: number): string {
-  return buf.latin1Slice(start, end);
+  switch (end - start) {
+    case 1:
+      return String.fromCharCode(buf[start]!);
+    case 2:
+      return String.fromCharCode(buf[start]!, buf[start + 1]!);
+    case 3:
+      return String.fromCharCode(buf[start]!, buf[start + 1]!, buf[start + 2]!);
+    case 4:
+      return String.fromCharCode(buf[start]!, buf[start + 1]!, buf[start + 2]!, buf[start + 3]!);
+    default:
+      return buf.latin1Slice(start, end);
+  }
 }
 
 /** Writes the text at `at`, where there must be room for all of it, and returns its end. */

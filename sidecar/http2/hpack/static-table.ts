@@ -24,6 +24,7 @@ export const staticTable: readonly (Field | undefined)[] = [
     const id = fieldNameId(name);
     const nameInvalid = nameError(id, name);
     const invalid = valueError(id, value, textClasses(value));
+    const bytes = name.length + value.length + 32;
     return new Field(
       fieldNames[id]!,
       value,
@@ -32,6 +33,7 @@ export const staticTable: readonly (Field | undefined)[] = [
       nameInvalid !== 0 ? nameInvalid : invalid,
       indexingOf[id]!,
       i + 1,
+      bytes,
     );
   }),
 ];

@@ -210,6 +210,9 @@ describe('HpackEncoder and HpackDecoder', () => {
 
 const facts = (list: HeaderList): unknown => ({
   ...list,
+  requestVerdict: 0,
+  responseVerdict: 0,
+  trailersVerdict: 0,
   id: 0,
   fields: pairsOf(list),
   errors: [list.requestError, list.responseError, list.trailersError],
