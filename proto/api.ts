@@ -4,6 +4,7 @@
  * the moment of the answer, so that no two clocks need to agree.
  */
 import { type Static, Type } from 'typebox';
+import { TrafficPolicy } from './policy/schema.ts';
 
 const nullable = <T extends Parameters<typeof Type.Union>[0][number]>(type: T) => Type.Union([type, Type.Null()]);
 
@@ -96,7 +97,13 @@ export const BreakerCellView = Type.Object({
   ageMs: Type.Number(),
   cause: Type.String(),
   instances: Type.Array(
-    Type.Object({ instance: Type.String(), local: BreakerStateName, fleet: BreakerStateName, ageMs: Type.Number(), cause: Type.String() }),
+    Type.Object({
+      instance: Type.String(),
+      local: BreakerStateName,
+      fleet: BreakerStateName,
+      ageMs: Type.Number(),
+      cause: Type.String(),
+    }),
   ),
 });
 export type BreakerCellView = Static<typeof BreakerCellView>;
@@ -153,7 +160,12 @@ export type EventView = Static<typeof EventView>;
 /** One server-sent `fleet` event: everything the first dashboard shows. */
 export const FleetSnapshot = Type.Object({
   at: Type.String(),
-  controlPlane: Type.Object({ id: Type.String(), leader: Type.Boolean(), natsConnected: Type.Boolean(), epoch: Type.String() }),
+  controlPlane: Type.Object({
+    id: Type.String(),
+    leader: Type.Boolean(),
+    natsConnected: Type.Boolean(),
+    epoch: Type.String(),
+  }),
   services: Type.Array(ServiceView),
   breakers: Type.Array(BreakerCellView),
   /** The newest last, at most 50. */
@@ -181,3 +193,29 @@ export const ProblemView = Type.Object({
   current: Type.Optional(Type.Unknown()),
 });
 export type ProblemView = Static<typeof ProblemView>;
+
+export const PolicyList = Type.Object({
+  items: Type.Array(TrafficPolicy),
+  /** To be given as `continue` to have what follows; absent on the last page. */
+  continue: Type.Optional(Type.String()),
+});
+export type PolicyList = Static<typeof PolicyList>;
+
+export const RevisionView = Type.Object({
+  revision: Type.Number(),
+  action: Type.String({ description: 'create, update or delete' }),
+  at: Type.String(),
+  by: Type.String(),
+  /** One line: what is different from the revision before. */
+  summary: Type.String(),
+  /** null after a deletion. */
+  policy: nullable(TrafficPolicy),
+});
+export type RevisionView = Static<typeof RevisionView>;
+
+/** The newest first. */
+export const RevisionList = Type.Object({ items: Type.Array(RevisionView) });
+export type RevisionList = Static<typeof RevisionList>;
+
+export const VersionView = Type.Object({ name: Type.String(), version: Type.String(), id: Type.String() });
+export type VersionView = Static<typeof VersionView>;

@@ -4,7 +4,7 @@
  * them can answer, leader or not.
  */
 import type { BreakerCellView, FleetBreakerView, InstanceView, ServiceView, TrafficView } from '../../proto/api.ts';
-import type { Ack, Endpoint, Heartbeat } from '../../proto/fleet-messages.ts';
+import type { Ack, Endpoint, Heartbeat, Identity } from '../../proto/fleet-messages.ts';
 import { parseServiceKey } from '../../proto/subjects.ts';
 import { attention } from './attention.ts';
 import { breakerCells } from './breaker-cells.ts';
@@ -78,6 +78,12 @@ export class FleetView {
       if (view) views.push(view);
     }
     return views.sort((a, b) => b.attention - a.attention || order(a.namespace + a.service, b.namespace + b.service));
+  }
+
+  /** What callers must know of an instance; changes when they must be told. */
+  reachability(identity: Identity): string {
+    const heartbeat = this.instances.get(identity)?.heartbeat;
+    return heartbeat ? `${heartbeat.address} ${heartbeat.identity.zone} ${heartbeat.draining}` : '';
   }
 
   services(): string[] {

@@ -69,6 +69,10 @@ export class Instances {
     return changes;
   }
 
+  get(identity: Identity): InstanceRecord | undefined {
+    return this.records.get(instanceKey(identity));
+  }
+
   get size(): number {
     return this.records.size;
   }

@@ -1,7 +1,7 @@
 /** One key-value bucket, spoken to as the stream it is: the last message of a subject is the value of the key. */
 import { Empty, headers, type JetStreamClient, type JetStreamManager, type StoredMsg, type StreamInfo } from 'nats';
-import type { Bucket, BucketEntry, BucketState } from './bus.ts';
-import { BusError, isConflict } from './bus.ts';
+import type { Bucket, BucketEntry, BucketState } from '../service/bus.ts';
+import { BusError, isConflict } from '../service/bus.ts';
 import { busError, isNotFound } from './nats-errors.ts';
 
 export const requestTimeoutMs = 2_000;
@@ -49,8 +49,7 @@ export class NatsBucket implements Bucket {
 
   async list(prefix: string): Promise<BucketEntry[]> {
     return this.attempt(async ({ manager }) => {
-      const info = await manager.streams.info(this.stream, { subjects_filter: `${this.subjectPrefix}${prefix}.>` });
-      const subjects = Object.keys(info.state.subjects ?? {});
+      const subjects = await this.subjects(manager, prefix);
       const entries: BucketEntry[] = [];
       const reader = async (): Promise<void> => {
         for (let subject = subjects.pop(); subject !== undefined; subject = subjects.pop()) {
@@ -62,6 +61,12 @@ export class NatsBucket implements Bucket {
       await Promise.all(Array.from({ length: readsAtOnce }, reader));
       return entries;
     });
+  }
+
+  async keys(prefix: string): Promise<string[]> {
+    return this.attempt(async ({ manager }) =>
+      (await this.subjects(manager, prefix)).map((subject) => subject.slice(this.subjectPrefix.length)),
+    );
   }
 
   put(key: string, value: Uint8Array | string): Promise<number> {
@@ -86,6 +91,16 @@ export class NatsBucket implements Bucket {
 
   async delete(key: string, revision?: number): Promise<void> {
     await this.write(key, Empty, revision, true);
+  }
+
+  async purge(key: string): Promise<void> {
+    await this.attempt(({ manager }) => manager.streams.purge(this.stream, { filter: this.subject(key) }));
+  }
+
+  private async subjects(manager: JetStreamManager, prefix: string): Promise<string[]> {
+    const filter = `${this.subjectPrefix}${prefix}.>`;
+    const info = await manager.streams.info(this.stream, { subjects_filter: filter });
+    return Object.keys(info.state.subjects ?? {});
   }
 
   private async write(

@@ -18,9 +18,9 @@ import {
   type StreamConfig,
 } from 'nats';
 import type { Log } from '../../proto/kernel/log-format.ts';
-import type { BucketSettings, StreamSettings } from './buckets.ts';
-import type { Bucket, BucketState, Bus, BusMessage, Subscription } from './bus.ts';
-import { BusError } from './bus.ts';
+import type { BucketSettings, StreamSettings } from '../service/buckets.ts';
+import type { Bucket, BucketState, Bus, BusMessage, Subscription } from '../service/bus.ts';
+import { BusError } from '../service/bus.ts';
 import { NatsBucket, requestTimeoutMs, stateOf } from './nats-bucket.ts';
 import { busError, isNotFound } from './nats-errors.ts';
 

@@ -1,6 +1,6 @@
 /** What the client's errors mean to us. */
 import { NatsError } from 'nats';
-import { BusError } from './bus.ts';
+import { BusError } from '../service/bus.ts';
 
 /** JetStream API error codes (nats-server errors.json). */
 const wrongLastSequence = 10071;

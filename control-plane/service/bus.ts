@@ -1,7 +1,7 @@
 /**
  * What the control plane wants from NATS, and nothing else: core messages, and key-value buckets with compare-and-set.
- * The use cases know only this; the client library is behind it in nats-bus.ts, which is the one file to change when
- * the library does, and tests put a bus in memory here.
+ * The use cases know only this; the client library is behind it in control-plane/nats, which is the one folder to change
+ * when the library does, and tests put a bus in memory here.
  */
 import type { BucketSettings, StreamSettings } from './buckets.ts';
 
@@ -56,6 +56,8 @@ export interface Bucket {
   get(key: string): Promise<BucketEntry | undefined>;
   /** Every entry whose key begins with these whole tokens, e.g. `doc`. */
   list(prefix: string): Promise<BucketEntry[]>;
+  /** The keys below the prefix, without reading them; deleted ones may be among them. */
+  keys(prefix: string): Promise<string[]>;
   /** Answers the new revision. */
   put(key: string, value: Uint8Array | string): Promise<number>;
   /** BusError `conflict` when the key exists. */
@@ -63,6 +65,8 @@ export interface Bucket {
   /** BusError `conflict` when the key is no longer at `revision`. */
   update(key: string, value: Uint8Array | string, revision: number): Promise<number>;
   delete(key: string, revision?: number): Promise<void>;
+  /** Removes a key without leaving a marker; nobody is told. */
+  purge(key: string): Promise<void>;
 }
 
 /** conflict: compare-and-set lost. full: the bucket's bound. unavailable: no connection, no answer, no JetStream. */

@@ -1,0 +1,52 @@
+/**
+ * Publication is at most once, so it is checked: while live sidecars that should have a new bundle have not said that
+ * they took or refused it, the bundle is published again, after one second and then at doubling distances. After the
+ * last one they are left to their own reconciliation every 30 s.
+ */
+
+import type { Bundle } from '../../proto/policy/bundle.ts';
+import { canonicalJson } from '../../proto/policy/canonical-json.ts';
+import { parseServiceKey, subjects } from '../../proto/subjects.ts';
+import type { Bus } from './bus.ts';
+
+export const firstResendMs = 1_000;
+export const resendsMax = 5;
+
+interface Pending {
+  readonly bundle: Bundle;
+  resends: number;
+  dueMs: number;
+}
+
+export class BundleResender {
+  private readonly pending = new Map<string, Pending>();
+  private readonly bus: Bus;
+
+  constructor(bus: Bus) {
+    this.bus = bus;
+  }
+
+  /** A bundle that is newly in the store. */
+  watch(bundle: Bundle, nowMs: number): void {
+    const known = this.pending.get(bundle.target)?.bundle;
+    if (known && known.epoch === bundle.epoch && known.version === bundle.version) return;
+    this.pending.set(bundle.target, { bundle, resends: 0, dueMs: nowMs + firstResendMs });
+  }
+
+  /** Answers what was published again. */
+  tick(nowMs: number, isBehind: (bundle: Bundle) => boolean): Bundle[] {
+    const again: Bundle[] = [];
+    for (const [target, pending] of this.pending) {
+      if (nowMs < pending.dueMs) continue;
+      const service = parseServiceKey(target);
+      if (!service || pending.resends >= resendsMax || !isBehind(pending.bundle)) {
+        this.pending.delete(target);
+        continue;
+      }
+      pending.resends++;
+      pending.dueMs = nowMs + firstResendMs * 2 ** pending.resends;
+      if (this.bus.publish(subjects.bundle(service), canonicalJson(pending.bundle))) again.push(pending.bundle);
+    }
+    return again;
+  }
+}
