@@ -48,7 +48,7 @@ export function parsePolicyYaml(text: string): PoliciesResult {
     if (errors.length >= errorsMax) break;
     const checked = check(document.value, {});
     if (!checked.ok) {
-      errors.push(...checked.findings.map((finding) => document.locate(finding)));
+      errors.push(...checked.findings.map((finding) => document.locate(finding)).sort(byPosition));
       continue;
     }
     const name = `${namespaceOf(checked.policy)}/${checked.policy.metadata.name}`;
@@ -62,6 +62,11 @@ export function parsePolicyYaml(text: string): PoliciesResult {
   if (policies.length === 0)
     return { ok: false, errors: [{ pointer: '', message: 'there is no document in the text' }] };
   return { ok: true, policies };
+}
+
+/** As a reader meets them; checks of meaning come after all checks of shape. */
+function byPosition(left: PolicyError, right: PolicyError): number {
+  return (left.line ?? 0) - (right.line ?? 0) || (left.column ?? 0) - (right.column ?? 0);
 }
 
 type Checked = { ok: true; policy: TrafficPolicy } | { ok: false; findings: readonly Finding[] };

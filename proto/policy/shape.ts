@@ -65,6 +65,9 @@ function explain(error: TLocalizedValidationError, root: TSchema, value: unknown
         .map((name) => missingField(pointer, name, schema));
     case 'type':
       if (Array.isArray(member(schema, 'enum'))) return []; // Comes with enum, which knows the words.
+      if (typeof value === 'number' && member(schema, 'x-weir-quantity') !== undefined) {
+        return say(`${show(value)} ${patternInWords(schema)}`, patternHint(schema, String(value)));
+      }
       return say(`must be ${typeInWords(error.params.type)}, not ${show(value)}`, typeHint(error.params.type, value));
     case 'enum':
       return say(

@@ -100,6 +100,15 @@ describe('parsePolicyDocument', () => {
       },
     ],
     [
+      'a rate that is a number',
+      inbound({ rateLimits: [{ name: 'a', rate: 500 }] }),
+      {
+        pointer: '/spec/inbound/rateLimits/0/rate',
+        message: '500 is no rate; write a number and /s, /m or /h, such as 500/s or 2.5/m',
+        hint: 'did you mean 500/s?',
+      },
+    ],
+    [
       'a rate of nothing',
       inbound({ rateLimits: [{ name: 'a', rate: '0/s' }] }),
       {
@@ -237,7 +246,7 @@ describe('parsePolicyYaml', () => {
     expect(parsePolicyYaml(text)).toEqual({ ok: true, policies: [minimalPolicy, fullPolicy] });
   });
 
-  it('locates values at the value, unknown and missing fields at the key', () => {
+  it('locates values at the value, unknown and missing fields at the key, from top to bottom', () => {
     const text = [
       'apiVersion: weir.dev/v1alpha1',
       'kind: TrafficPolicy',
@@ -252,8 +261,8 @@ describe('parsePolicyYaml', () => {
     ].join('\n');
     expect(yamlErrors(text).map(({ pointer, line, column }) => [pointer, line, column])).toEqual([
       ['/spec/target/service', 5, 3],
-      ['/spec/inbound/queue/requestMax', 10, 7],
       ['/spec/inbound/queue/waitMax', 9, 16],
+      ['/spec/inbound/queue/requestMax', 10, 7],
     ]);
   });
 

@@ -1,4 +1,5 @@
 /** Swapping the policy of a target: what is kept, what is replaced, and what happens to requests that are on their way. */
+import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { InboundSpec, OutboundSpec, PolicySpec } from '../../../proto/policy/schema.ts';
 import { Reason } from '../../../proto/reasons.ts';
@@ -198,5 +199,84 @@ describe('LivePolicy', () => {
     policy.apply(breaker(false), origin(2), 2);
     expect(policy.outbound).toMatchObject({ breaker: held, fleetBreaker: false });
     expect(held!.tryAcquire(3)).toBe(0);
+  });
+
+  it('loses no permit and no waiter, whatever is swapped under whatever traffic', () => {
+    const specs: (PolicySpec | null)[] = [
+      null,
+      spec(),
+      spec(limited(1)),
+      spec(limited(3)),
+      spec({ concurrency: { fixed: { limit: 2 } } }),
+      spec({ ...limited(2), queue: { requestsMax: 2, waitMax: '5ms' } }),
+      { ...spec(limited(1)), enforcement: 'shadow' },
+      { ...spec(limited(1)), enforcement: 'disabled' },
+    ];
+    const step = fc.oneof(
+      fc.constant({ kind: 'arrive' as const }),
+      fc.record({ kind: fc.constant('finish' as const), which: fc.nat(20) }),
+      fc.record({ kind: fc.constant('cancel' as const), which: fc.nat(20) }),
+      fc.record({ kind: fc.constant('swap' as const), which: fc.nat(specs.length - 1) }),
+      fc.constant({ kind: 'expire' as const }),
+    );
+    fc.assert(
+      fc.property(fc.array(step, { maxLength: 60 }), (steps) => {
+        const policy = new LivePolicy('shop/payments');
+        let nowMs = 0;
+        let ends = 0;
+        let arrivals = 0;
+        const waiting = new Set<Request>();
+        const held: Admission[] = [];
+        const arrive = (): void => {
+          arrivals++;
+          const { admission } = policy.inbound;
+          if (admission === null) {
+            ends++;
+            return;
+          }
+          const request = new Request();
+          request.onAdmitted = () => {
+            expect(waiting.delete(request)).toBe(true);
+            held.push(admission);
+          };
+          request.onRefused = () => {
+            expect(waiting.delete(request)).toBe(true);
+            ends++;
+          };
+          const decision = admission.enter(request, nowMs);
+          if (decision === 0) held.push(admission);
+          else if (decision < 0) waiting.add(request);
+          else ends++;
+        };
+        const finish = (which: number): void => {
+          const [admission] = held.splice(which % Math.max(1, held.length), 1);
+          if (admission === undefined) return;
+          ends++;
+          admission.leave(nowMs);
+        };
+        for (const one of steps) {
+          nowMs += 1;
+          if (one.kind === 'arrive') arrive();
+          else if (one.kind === 'finish') finish(one.which);
+          else if (one.kind === 'swap') policy.apply(specs[one.which] ?? null, origin(nowMs), nowMs);
+          else if (one.kind === 'expire') policy.inbound.admission?.expire(nowMs);
+          else {
+            const request = [...waiting][one.which];
+            if (request === undefined) continue;
+            waiting.delete(request);
+            ends++;
+            expect(policy.inbound.admission?.cancel(request)).toBe(true);
+          }
+          if (policy.inbound.admission === null) expect(waiting.size).toBe(0);
+        }
+        policy.apply(null, origin(nowMs + 1), nowMs + 1);
+        expect(waiting.size).toBe(0);
+        const admissions = new Set(held);
+        while (held.length > 0) finish(0);
+        expect(ends).toBe(arrivals);
+        for (const admission of admissions) expect([admission.inFlight, admission.queued]).toEqual([0, 0]);
+      }),
+      { numRuns: 500 },
+    );
   });
 });
