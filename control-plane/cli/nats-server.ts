@@ -18,7 +18,7 @@ export const natsServerMissing =
 
 /** The path of the binary; undefined when there is none. */
 export function findNatsServer(env: NodeJS.ProcessEnv = process.env): string | undefined {
-  const folders = [...(env['PATH'] ?? '').split(delimiter).filter(Boolean), ...foldersBesidePath];
+  const folders = [...(env.PATH ?? '').split(delimiter).filter(Boolean), ...foldersBesidePath];
   return folders.map((folder) => join(folder, 'nats-server')).find(isExecutable);
 }
 

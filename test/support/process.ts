@@ -13,7 +13,7 @@ import { until } from './until.ts';
 const root = fileURLToPath(new URL('../../', import.meta.url));
 
 /** Where the build is; WEIR_DIST names another than `dist`. */
-export const distFolder = resolve(root, process.env['WEIR_DIST'] ?? 'dist');
+export const distFolder = resolve(root, process.env.WEIR_DIST ?? 'dist');
 export const weirMain = resolve(distFolder, 'control-plane/cli/main.js');
 
 export interface LogLine {

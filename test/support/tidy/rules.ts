@@ -125,7 +125,9 @@ export function importCycles(files: readonly SourceFile[]): string[] {
       return;
     }
     if (done.has(file.path)) return;
-    for (const { specifier } of importsOf(scanned(file))) {
+    for (const { specifier, byAddress } of importsOf(scanned(file))) {
+      // Starting a program again is no import.
+      if (byAddress) continue;
       const next = isRelative(specifier) ? known.get(resolved(file, specifier)) : undefined;
       if (next) visit(next, [...trail, file.path]);
     }

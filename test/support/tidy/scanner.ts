@@ -14,6 +14,8 @@ export interface Scanned {
 export interface Import {
   readonly specifier: string;
   readonly line: number;
+  /** Named by its address, `new URL('./main.js', import.meta.url)`: imported late, or started as a process. */
+  readonly byAddress: boolean;
 }
 
 type Mode = 'code' | 'line-comment' | 'block-comment' | 'single' | 'double' | 'template' | 'regex' | 'regex-class';
@@ -122,18 +124,22 @@ const importForms = [
   /\b(?:import|export)\s+(?:type\s+)?[\w*{}\s,$]*?\bfrom\s*['"]([^'"\n]+)['"]/g,
   /\bimport\s*['"]([^'"\n]+)['"]/g,
   /\bimport\s*\(\s*['"`]([^'"`\n]+)['"`]/g,
-  // A module by its address is an import too: import(new URL('./main.js', import.meta.url).href).
-  /\bnew\s+URL\(\s*['"`]([^'"`\n]+\.[jt]s)['"`]\s*,\s*import\.meta\.url/g,
 ];
+
+const addressForm = /\bnew\s+URL\(\s*['"`]([^'"`\n]+\.[jt]s)['"`]\s*,\s*import\.meta\.url/g;
 
 /** Every module the file names, static or dynamic, types included. */
 export function importsOf(scanned: Scanned): Import[] {
   const found: Import[] = [];
-  for (const form of importForms) {
+  for (const form of [...importForms, addressForm]) {
     for (const match of scanned.withoutComments.matchAll(form)) {
       // Inside a string it is an example, not an import.
       if (scanned.code.slice(match.index, match.index + 3) !== match[0].slice(0, 3)) continue;
-      found.push({ specifier: match[1]!, line: lineAt(scanned.code, match.index + match[0].length) });
+      found.push({
+        specifier: match[1]!,
+        line: lineAt(scanned.code, match.index + match[0].length),
+        byAddress: form === addressForm,
+      });
     }
   }
   return found.sort((a, b) => a.line - b.line);

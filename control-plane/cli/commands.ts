@@ -1,0 +1,53 @@
+/** Every command of `weir`, loaded only when it is called. The summaries are the top-level help. */
+import type { CommandEntry } from './command.ts';
+
+export const commands: Readonly<Record<string, CommandEntry>> = {
+  dev: {
+    summary: 'Run a control plane and its nats-server on this machine, data kept',
+    load: async () => (await import('./commands/dev.ts')).dev,
+  },
+  demo: {
+    summary: 'Run the demo: the same load with and without Weir, side by side',
+    program: async () => (await import('./commands/demo.ts')).demo,
+  },
+  get: {
+    summary: 'Show services, instances or policies',
+    load: async () => (await import('./commands/get.ts')).get,
+  },
+  apply: {
+    summary: 'Create or replace policies from files',
+    load: async () => (await import('./commands/apply.ts')).apply,
+  },
+  diff: {
+    summary: 'Show what apply would change',
+    load: async () => (await import('./commands/diff.ts')).diff,
+  },
+  delete: {
+    summary: 'Delete policies',
+    load: async () => (await import('./commands/delete.ts')).deleteCommand,
+  },
+  sidecar: {
+    summary: 'Run the proxy beside a service',
+    program: async () => (await import('./commands/programs.ts')).sidecar,
+  },
+  'control-plane': {
+    summary: 'Run the control plane',
+    program: async () => (await import('./commands/programs.ts')).controlPlane,
+  },
+  drain: {
+    summary: 'Let a sidecar finish its requests and take no new ones',
+    load: async () => (await import('./commands/drain.ts')).drain,
+  },
+  probe: {
+    summary: 'Ask a sidecar whether it is ready or alive',
+    load: async () => (await import('./commands/probe.ts')).probe,
+  },
+  completion: {
+    summary: 'Print the completion script for bash, zsh or fish',
+    load: async () => (await import('./commands/completion.ts')).completionOf(commands),
+  },
+  version: {
+    summary: 'Print the versions of the command and the control plane',
+    load: async () => (await import('./commands/version.ts')).version,
+  },
+};
