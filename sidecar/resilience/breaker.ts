@@ -11,8 +11,9 @@
  *        └────────────────────── │ half open │ ◄─────────────────────────────────────────────┘ │
  *                                └───────────┘ ────────────────────────────────────────────────┘
  *
- * Half-open lets at most N probes out at once, and no more than N answers are waited for. The cool-down doubles with
- * every failed round up to its maximum, and begins anew once the breaker stayed closed for as long as it was last open.
+ * Half-open lets at most N probes out at once, those of earlier rounds included, and no more of its own than can still
+ * count. The cool-down doubles with every failed round up to its maximum, and begins anew once the breaker stayed closed
+ * for as long as it was last open.
  *
  * Only calls acquired under the present generation count: what began before the breaker opened says nothing about now.
  *
@@ -80,9 +81,13 @@ export class Breaker {
   /** The last number given out; states and probes draw from one sequence. */
   private serial = 1;
   private stateGeneration = 1;
+  /** The last number given out before this round of probes began. */
+  private roundStart = 1;
   private probeSuccesses = 0;
   private coolMs: number;
   private openUntilMs = 0;
+  /** When a condition or a probe last opened it. */
+  private trippedAtMs = Number.NEGATIVE_INFINITY;
   private openedUnderFleet = false;
   private fleetProbeFailed = false;
 
@@ -111,9 +116,11 @@ export class Breaker {
     return this.probes.inFlight;
   }
 
-  /** What a request meets: the fleet's state where that is stricter, else the local one. */
+  /** What a request meets: the fleet's state, or the local one where the fleet leaves it to that. */
   get effectiveState(): BreakerStateCode {
-    return this.fleet.state === BreakerState.closed ? this.state : this.fleet.state;
+    const fleet = this.fleet.state;
+    if (fleet === BreakerState.closed) return this.state;
+    return fleet === BreakerState.ramp && this.state !== BreakerState.closed ? this.state : fleet;
   }
 
   /** 0 = go; else refused, and the whole number of ms (≥ 1) until a retry is worth it. */
@@ -150,7 +157,10 @@ export class Breaker {
   /** Lets time pass: verdicts decay, unanswered probes are given up. The others do it too; call it before showing state. */
   tick(nowMs: number): void {
     this.probes.releaseOverdue(nowMs);
-    if (this.fleet.state !== BreakerState.closed && this.fleet.decay(nowMs)) this.resetProbes();
+    if (this.fleet.state !== BreakerState.closed) {
+      const before = this.fleet.state;
+      if (this.fleet.decay(nowMs)) this.leaveFleetState(before);
+    }
   }
 
   /** null: there is no fleet breaker, and never was. A verdict older than the known one is dropped. */
@@ -160,25 +170,25 @@ export class Breaker {
     const generationBefore = this.fleet.generation;
     if (verdict === null) {
       this.fleet.clear();
-      if (before !== BreakerState.closed) this.resetProbes();
+      if (before !== BreakerState.closed) this.leaveFleetState(before);
       return;
     }
     if (!this.fleet.accept(verdict, nowMs)) return;
     const after = this.fleet.state;
-    if (after !== before || this.fleet.generation !== generationBefore) {
-      // Probes of a local half-open stay, when the fleet has nothing against it before and after.
-      if (before !== BreakerState.closed || after !== BreakerState.closed) this.resetProbes();
-    }
+    if (after !== before) this.leaveFleetState(before);
+    else if (after === BreakerState.halfOpen && this.fleet.generation !== generationBefore) this.beginRound();
     this.followFleet(after, nowMs);
   }
 
   /** State and probes in flight stay; the new conditions begin to count where they changed. */
-  reconfigure(settings: BreakerSettings, _nowMs: number): void {
+  reconfigure(settings: BreakerSettings, nowMs: number): void {
     const ratio = settings.failureRatio;
     if (ratio === null || ratio.windowMs !== this.settings.failureRatio?.windowMs) this.window = windowOf(settings);
     this.settings = settings;
     this.coolMs = Math.min(Math.max(this.coolMs, settings.openForMs), settings.openForMaxMs);
     this.probes.resize(settings.probes);
+    // With fewer probes asked for, those that succeeded may be enough already.
+    if (this.state === BreakerState.halfOpen) this.closeIfProven(nowMs);
   }
 
   private acquireLocal(nowMs: number): number {
@@ -204,7 +214,9 @@ export class Breaker {
   }
 
   private acquireProbe(reason: number, nowMs: number): number {
-    if (this.probes.inFlight + this.probeSuccesses >= this.settings.probes) return this.refuse(reason, retrySoonMs);
+    const probesMax = this.settings.probes;
+    const ofThisRound = this.probes.inFlightSince(this.roundStart) + this.probeSuccesses;
+    if (this.probes.inFlight >= probesMax || ofThisRound >= probesMax) return this.refuse(reason, retrySoonMs);
     this.generation = ++this.serial;
     this.probes.take(this.generation, nowMs + this.settings.probeTimeoutMs);
     this.lastAcquireWasProbe = true;
@@ -217,20 +229,27 @@ export class Breaker {
   }
 
   private recordProbe(outcome: number, generation: number, nowMs: number): void {
-    if (!this.probes.release(generation) || outcome === Outcome.ignored) return;
+    if (!this.probes.release(generation)) return;
+    if (generation <= this.roundStart || outcome === Outcome.ignored) return;
     const failed = outcome === Outcome.failure;
     if (!failed) this.probeSuccesses++;
     if (this.fleet.state === BreakerState.halfOpen) {
       // The leader decides by the report; here a failure only ends this sidecar's part of the round.
       if (failed) this.fleetProbeFailed = true;
-      return;
+    } else if (this.state === BreakerState.halfOpen) {
+      if (failed) this.reopen(nowMs);
+      else this.closeIfProven(nowMs);
     }
-    if (failed) {
-      this.coolMs = Math.min(this.coolMs * 2, this.settings.openForMaxMs);
-      this.open('a probe failed', nowMs);
-    } else if (this.probeSuccesses >= this.settings.probes) {
-      this.transition(BreakerState.closed, `${this.probeSuccesses} probes succeeded`, nowMs);
-    }
+  }
+
+  private reopen(nowMs: number): void {
+    this.coolMs = Math.min(this.coolMs * 2, this.settings.openForMaxMs);
+    this.open('a probe failed', nowMs);
+  }
+
+  private closeIfProven(nowMs: number): void {
+    if (this.probeSuccesses < this.settings.probes) return;
+    this.transition(BreakerState.closed, `${this.probeSuccesses} probes succeeded`, nowMs);
   }
 
   private count(outcome: number, nowMs: number): void {
@@ -256,6 +275,7 @@ export class Breaker {
 
   private open(cause: string, nowMs: number): void {
     this.openUntilMs = nowMs + this.coolMs;
+    this.trippedAtMs = nowMs;
     this.openedUnderFleet = this.fleet.state !== BreakerState.closed;
     this.transition(BreakerState.open, cause, nowMs);
   }
@@ -268,9 +288,9 @@ export class Breaker {
       case BreakerState.forcedOpen:
         if (this.state === BreakerState.halfOpen) {
           this.openUntilMs = nowMs;
-          this.openedUnderFleet = true;
           this.transition(BreakerState.open, this.fleetCause(), nowMs);
-        } else if (this.state === BreakerState.open && nowMs - this.sinceMs <= evidenceWindowMs) {
+        }
+        if (this.state === BreakerState.open && nowMs - this.trippedAtMs <= evidenceWindowMs) {
           this.openedUnderFleet = true;
         }
         break;
@@ -285,6 +305,14 @@ export class Breaker {
     }
   }
 
+  /** Calls that began before the fleet let requests through again must not open the local breaker when they fail. */
+  private leaveFleetState(before: BreakerStateCode): void {
+    const wasShut =
+      before === BreakerState.open || before === BreakerState.halfOpen || before === BreakerState.forcedOpen;
+    if (wasShut && this.state === BreakerState.closed) this.beginGeneration();
+    else if (before === BreakerState.halfOpen || this.fleet.state === BreakerState.halfOpen) this.beginRound();
+  }
+
   private fleetCause(): string {
     return `the fleet is ${breakerStateName(this.fleet.state)}, generation ${this.fleet.generation}`;
   }
@@ -294,18 +322,23 @@ export class Breaker {
     this.state = to;
     this.sinceMs = nowMs;
     this.cause = cause;
+    if (to !== BreakerState.open) this.openedUnderFleet = false;
+    this.beginGeneration();
+    this.onTransition?.({ from, to, cause, nowMs });
+  }
+
+  /** What was acquired before says nothing about what comes. */
+  private beginGeneration(): void {
     this.stateGeneration = ++this.serial;
     this.generation = this.stateGeneration;
     this.failuresInRow = 0;
     this.window?.reset();
-    if (to !== BreakerState.open) this.openedUnderFleet = false;
-    this.resetProbes();
-    this.onTransition?.({ from, to, cause, nowMs });
+    this.beginRound();
   }
 
-  /** A new round: what is out belongs to the old one, and its answers find no slot. */
-  private resetProbes(): void {
-    this.probes.clear();
+  /** Answers to probes of earlier rounds free their slots and nothing else. */
+  private beginRound(): void {
+    this.roundStart = this.serial;
     this.probeSuccesses = 0;
     this.fleetProbeFailed = false;
   }

@@ -1,7 +1,7 @@
 /**
  * The calls that a half-open breaker has let through and not heard of. Each is known by the generation number under
  * which it was acquired, so an answer frees its own slot and never that of a later probe; an unanswered one frees it at
- * its deadline.
+ * its deadline, and not when its round ends: what counts for the server is how many probes are out, over all rounds.
  */
 const free = 0;
 
@@ -23,7 +23,7 @@ export class ProbeSlots {
     this.inFlight++;
   }
 
-  /** False when no such probe is out: it was given up, or belongs to an earlier round. */
+  /** False when no such probe is out: it was given up. */
   release(generation: number): boolean {
     const slot = this.generations.indexOf(generation);
     if (slot < 0) return false;
@@ -42,21 +42,14 @@ export class ProbeSlots {
     }
   }
 
-  /** When the next slot becomes free at the latest; Infinity when none is taken. */
-  nextDeadlineMs(): number {
-    let next = Number.POSITIVE_INFINITY;
-    for (let slot = 0; slot < this.generations.length; slot++) {
-      if (this.generations[slot] !== free && this.deadlines[slot]! < next) next = this.deadlines[slot]!;
-    }
-    return next;
+  /** Of those that are out, the ones acquired after `generation`. */
+  inFlightSince(generation: number): number {
+    let count = 0;
+    for (let slot = 0; slot < this.generations.length; slot++) if (this.generations[slot]! > generation) count++;
+    return count;
   }
 
-  clear(): void {
-    this.generations.fill(free);
-    this.inFlight = 0;
-  }
-
-  /** Probes that are out stay counted, also when there are more of them than slots in future. */
+  /** Room for more; with fewer probes the slots stay, for those that are out. */
   resize(probesMax: number): void {
     if (probesMax <= this.generations.length) return;
     const generations = new Float64Array(probesMax);
