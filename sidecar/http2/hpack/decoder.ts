@@ -6,7 +6,15 @@
 import { charClasses } from '../validate.ts';
 import { BlockCache } from './block-cache.ts';
 import { DynamicTable } from './dynamic-table.ts';
-import { type Field, HeaderList, makeField, makeNameField, makePendingField, mayBePending } from './field.ts';
+import {
+  type Field,
+  HeaderList,
+  knownPath,
+  makeField,
+  makeNameField,
+  makePendingField,
+  mayBePending,
+} from './field.ts';
 import { FieldName, fieldNameId, fieldNames, Indexing, indexingOf } from './field-name.ts';
 import { decodedClasses, huffmanDecode, huffmanDecodedBytesMax } from './huffman.ts';
 import { LiteralCache } from './literal-cache.ts';
@@ -110,7 +118,14 @@ export class HpackDecoder {
           if (index < 0) return null;
           pos = this.pos;
         }
-        field = index <= staticTableLength ? staticTable[index] : table.at(index - staticTableLength - 1);
+        if (index <= staticTableLength) field = staticTable[index];
+        else {
+          const age = index - staticTableLength - 1;
+          field = table.at(age);
+          if (field !== undefined && field.id === FieldName.path && field.indexing === Indexing.literal) {
+            field = this.rememberPath(field, age);
+          }
+        }
         if (field === undefined) return this.fail(`index ${index} is in no table`);
       } else if ((first & 0xe0) === 0x20) {
         if (!sizeUpdateAllowed) return this.fail('table size update behind a field');
@@ -136,6 +151,15 @@ export class HpackDecoder {
     // The list reads its fields.
     settle();
     return new HeaderList(fields, kept, tooLarge);
+  }
+
+  /** A path that the peer refers to does repeat: from now on it is one field for all connections. */
+  private rememberPath(field: Field, age: number): Field {
+    // It may be a field of this very block.
+    settle();
+    const known = knownPath(field);
+    if (known !== field) this.table.replace(age, known);
+    return known;
   }
 
   /** RFC 7541 §6.2; undefined is an error. */
@@ -195,7 +219,7 @@ export class HpackDecoder {
     const indexing = indexingOf[id]!;
     const mayRepeat = !inserts && !neverIndexed && (indexing === Indexing.value || indexing === Indexing.path);
     const literals = mayRepeat ? this.literals : null;
-    let repeats = inserts;
+    let repeats = false;
     if (literals !== null) {
       const known = literals.find(id, buf, at, end);
       if (known !== null) {

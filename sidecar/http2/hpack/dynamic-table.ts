@@ -62,6 +62,11 @@ export class DynamicTable {
     this.bytes += bytes;
   }
 
+  /** Puts another object with the same name and value in an entry's place; nothing that a peer could tell. */
+  replace(age: number, field: Field): void {
+    this.ring[(this.next - 1 - age) & this.ringMask] = field;
+  }
+
   /** RFC 7541 §4.3. The caller checked the limit. */
   resize(bytesMax: number): void {
     this.bytesMax = bytesMax;

@@ -141,6 +141,12 @@ function fieldBytes(nameLength: number, valueLength: number): number {
   return nameLength + valueLength + 32;
 }
 
+/** The one field for a `:path` that was seen to repeat. */
+export function knownPath(field: Field): Field {
+  if (field.invalid !== FieldError.none || field.value.length > knownValueBytesMax) return field;
+  return knownField(FieldName.path, field.value, FieldError.none);
+}
+
 /** 1 for the names whose values nothing depends on when a field is made: the text may come later. */
 export const mayBePending: Uint8Array = new Uint8Array(fieldNames.length);
 for (let id = 0; id < fieldNames.length; id++) {
@@ -164,8 +170,8 @@ export function makeNameField(id: number, name: string): Field {
 }
 
 /**
- * A field as the decoder found it. `classes` are the `CharClass`es of the value; `repeats` says that the peer expects
- * this very value again, which is what makes a `:path` worth remembering.
+ * A field as the decoder found it. `classes` are the `CharClass`es of the value; `repeats` says that this very
+ * value came before, which is what makes a `:path` worth remembering.
  */
 export function makeField(
   id: number,

@@ -58,6 +58,7 @@ const nothingIndexed = [':path', 'traceparent', 'grpc-timeout'];
 const cases: [name: string, unindexed: readonly string[], pairs: (i: number) => readonly Pair[]][] = [
   ['request, always the same', [':path'], () => stableRequest],
   ['request, unique, peer indexes all but :path', [':path'], uniqueRequest],
+  ['request, unique, peer indexes all', [], uniqueRequest],
   ['request, unique, peer indexes no volatile', nothingIndexed, uniqueRequest],
   [
     'request, same :path, unique trace, grpc-js',
@@ -96,9 +97,9 @@ for (const [name, unindexed, pairs] of cases) {
     const ns = Number(process.hrtime.bigint() - started) / blocksPerRound;
     if (round >= warmUpRounds) (encodes ? bothNs : decodeNs).push(ns);
   }
-  const median = (values: number[]): number => values.sort((a, b) => a - b)[values.length >> 1]!;
-  const decode = median(decodeNs);
-  const both = median(bothNs);
+  // The best round: whatever else the machine does only ever adds.
+  const decode = Math.min(...decodeNs);
+  const both = Math.min(...bothNs);
   console.log(
     `${name.padEnd(46)} decode ${decode.toFixed(0).padStart(5)} ns  encode ${(both - decode).toFixed(0).padStart(5)} ns  ` +
       `sum ${both.toFixed(0).padStart(5)} ns  in ${(input.length / blocksPerRound).toFixed(0)} B  out ${(outBytes / blocksPerRound).toFixed(0)} B`,

@@ -165,6 +165,30 @@ describe('HpackEncoder and HpackDecoder', () => {
     expect(pairsOf(decoded(one, peer.encode(request)))).toEqual(request);
   });
 
+  it('index a path once it repeats, whether the peer indexes it or not, and as one field for all connections', () => {
+    for (const unindexed of [[], [':path']]) {
+      const encoder = new HpackEncoder();
+      const next = new HpackDecoder();
+      for (let connection = 0; connection < 3; connection++) {
+        const peer = new PeerEncoder(unindexed);
+        const decoder = new HpackDecoder();
+        for (let i = 0; i < 5; i++) {
+          const unique = decoded(decoder, peer.encode([[':path', `/unique/${connection}/${i}`]]));
+          expect(decoded(next, encoded(encoder, unique)).path).toBe(`/unique/${connection}/${i}`);
+          const list = decoded(decoder, peer.encode([[':path', '/shop.Payments/Refund']]));
+          expect(decoded(next, encoded(encoder, list)).path).toBe('/shop.Payments/Refund');
+        }
+      }
+      expect(encoder.entries().map((field) => field.value)).toEqual(['/shop.Payments/Refund']);
+    }
+    // Referred to in the very block that brings it.
+    const block = Buffer.concat([integer(0x40, 6, 4), integer(0, 7, 6), Buffer.from('/again'), Buffer.from([0xbe])]);
+    expect(pairsOf(decoded(new HpackDecoder(), block))).toEqual([
+      [':path', '/again'],
+      [':path', '/again'],
+    ]);
+  });
+
   it('do not mix up blocks of equal bytes under different tables', () => {
     const decoder = new HpackDecoder();
     const literal = (value: string): Buffer =>
