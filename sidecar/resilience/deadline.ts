@@ -40,9 +40,12 @@ export interface TimeoutBounds {
   readonly maxMs: number;
 }
 
+/** Stands for a deadline that has passed on arrival, since 0 means that there is none. */
+const leastTimeoutMs = 1e-6;
+
 /** The time a request may take, from what it asked for (undefined: nothing) and policy; 0 = no deadline. */
 export function boundedTimeoutMs(requestedMs: number | undefined, bounds: TimeoutBounds): number {
-  const timeoutMs = requestedMs ?? bounds.defaultMs;
+  const timeoutMs = requestedMs === undefined ? bounds.defaultMs : Math.max(leastTimeoutMs, requestedMs);
   if (bounds.maxMs === 0) return timeoutMs;
-  return requestedMs === undefined && timeoutMs === 0 ? bounds.maxMs : Math.min(timeoutMs, bounds.maxMs);
+  return timeoutMs === 0 ? bounds.maxMs : Math.min(timeoutMs, bounds.maxMs);
 }

@@ -8,7 +8,7 @@ export interface Address {
   readonly path: string;
 }
 
-const hostAndPort = /^(?:\[([0-9A-Fa-f:.%]{2,64})\]|([A-Za-z0-9._-]{1,253})):([0-9]{1,5})$/;
+const hostAndPort = /^(?:\[([0-9A-Fa-f:.]{2,45}(?:%[A-Za-z0-9._-]{1,32})?)\]|([A-Za-z0-9._-]{1,253})):([0-9]{1,5})$/;
 /** sun_path holds 108 bytes, the terminating zero included. */
 const unixPath = /^unix:(\/[^\0]{1,106})$/;
 

@@ -58,8 +58,9 @@ describe('boundedTimeoutMs', () => {
     [100, 500, 200, 100],
     [900, 500, 200, 200],
     [900, 500, 0, 900],
-    // A deadline of nothing is a deadline.
-    [0, 500, 200, 0],
+    // No time left is a deadline, and not the lack of one.
+    [0, 500, 200, 1e-6],
+    [0, 0, 0, 1e-6],
   ])('asked %s, default %d, max %d', (requestedMs, defaultMs, maxMs, expected) => {
     expect(boundedTimeoutMs(requestedMs, { defaultMs, maxMs })).toBe(expected);
   });
