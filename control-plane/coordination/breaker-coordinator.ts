@@ -136,8 +136,10 @@ export class BreakerCoordinator {
     return verdicts;
   }
 
-  /** Takes over what another leader announced; false when it is older than what is known here. */
+  /** Takes over what another leader announced; false when it is older than what is known here, or its own. */
   adopt(verdict: Verdict, nowMs: number): boolean {
+    // What is heard of one's own voice is no news.
+    if (verdict.epoch === this.epoch) return false;
     const state = stateOf(verdict, nowMs);
     if (!state || !parseServiceKey(verdict.target)) return false;
     const known = this.entries.get(verdict.target);

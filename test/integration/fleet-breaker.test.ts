@@ -1,0 +1,102 @@
+/**
+ * Four sidecars' links and a coordinator over a real nats-server: an outage opens the breaker in every one of them, also
+ * in one whose own calls succeed, and it closes after the target has healed.
+ */
+import { afterEach, beforeEach, expect, it } from 'vitest';
+import { BreakerCoordinator } from '../../control-plane/coordination/breaker-coordinator.ts';
+import { type ControlLink, startControlLink } from '../../sidecar/io/control-link/control-link.ts';
+import { BreakerState } from '../../sidecar/resilience/breaker-state.ts';
+import { ControlRoom } from '../support/control-room.ts';
+import { FakeMesh, type FakeTarget } from '../support/fake-mesh.ts';
+import { startNatsServer, type TestNatsServer } from '../support/nats-server.ts';
+import { until } from '../support/until.ts';
+
+const target = 'shop/payments';
+const callers = 4;
+const callEveryMs = 20;
+
+let nats: TestNatsServer;
+let room: ControlRoom;
+let coordinator: BreakerCoordinator;
+let links: ControlLink[];
+let targets: FakeTarget[];
+let timers: NodeJS.Timeout[];
+/** What each caller sees. */
+let healthy: boolean[];
+let firstFailureAtMs: number;
+
+beforeEach(async () => {
+  nats = await startNatsServer();
+  room = await ControlRoom.open(nats.url);
+  coordinator = new BreakerCoordinator('0000000000000001.0000000000000001');
+  room.onReport = (report) => coordinator.onReport(report, performance.now());
+  const tick = () => {
+    for (const verdict of coordinator.tick(performance.now(), Date.now())) room.publishVerdict(verdict);
+  };
+  timers = [setInterval(tick, 50)];
+  healthy = Array.from({ length: callers }, () => true);
+  firstFailureAtMs = Number.NaN;
+  const meshes = healthy.map((_, index) => new FakeMesh(`orders-${index}`, 'orders', index + 1));
+  links = meshes.map((mesh) => startControlLink(mesh, { servers: [nats.url] }));
+  targets = meshes.map((mesh) => mesh.useTarget(target));
+  targets.forEach((each, index) => {
+    const call = () => {
+      const called = each.call(healthy[index]!);
+      if (called && !healthy[index] && Number.isNaN(firstFailureAtMs)) firstFailureAtMs = performance.now();
+    };
+    timers.push(setInterval(call, callEveryMs));
+  });
+  // Calm reports of everybody: the fleet is known before it is asked.
+  await until(() => new Set(room.reports.map(({ report }) => report.identity.instance)).size === callers, {
+    what: 'every caller has reported',
+  });
+});
+
+afterEach(async () => {
+  for (const timer of timers) clearInterval(timer);
+  await Promise.all(links.map((link) => link.close()));
+  await room.close();
+  await nats.stop();
+});
+
+const allAre = (state: number) => targets.every(({ breaker }) => breaker.fleetState === state);
+
+it('opens in every caller in less than a second, and closes after the target has healed', async () => {
+  healthy.fill(false);
+  await until(() => allAre(BreakerState.open), { what: 'open everywhere', intervalMs: 1 });
+  const openMs = performance.now() - firstFailureAtMs;
+  console.log(`fleet breaker opened in ${callers} callers ${openMs.toFixed(0)} ms after the first failure`);
+  expect(openMs).toBeLessThan(1000);
+  expect(coordinator.view(target)?.evidence?.text).toMatch(/^[34] of 4 callers, \d+\/\d+ failed$/);
+  healthy.fill(true);
+  const healedAtMs = performance.now();
+  await until(() => allAre(BreakerState.closed), { what: 'closed everywhere', timeoutMs: 10_000 });
+  console.log(`and closed ${(performance.now() - healedAtMs).toFixed(0)} ms after the target healed`);
+});
+
+it('opens in a caller that has itself seen no failure', async () => {
+  healthy.fill(false, 1);
+  await until(() => allAre(BreakerState.open), { what: 'open everywhere', intervalMs: 1 });
+  const openMs = performance.now() - firstFailureAtMs;
+  console.log(`opened for the healthy caller, too, after ${openMs.toFixed(0)} ms`);
+  expect(openMs).toBeLessThan(1000);
+  expect(coordinator.view(target)?.evidence).toMatchObject({ voters: 4, failingVoters: 3, quorum: 3 });
+});
+
+it('stays closed in all while two of four callers fail', async () => {
+  healthy.fill(false, 2);
+  const sinceMs = performance.now();
+  await until(() => performance.now() - sinceMs > 2000 || !allAre(BreakerState.closed), { what: 'two seconds of it' });
+  expect(allAre(BreakerState.closed)).toBe(true);
+});
+
+it('lets the verdict run out when NATS dies while it stands', async () => {
+  healthy.fill(false);
+  await until(() => allAre(BreakerState.open), { what: 'open everywhere' });
+  await nats.kill9();
+  const killedAtMs = performance.now();
+  await until(() => allAre(BreakerState.closed), { what: 'the verdict is over', timeoutMs: 5000 });
+  // Verdicts hold for 3 s from their last repetition, which came at most 500 ms before.
+  expect(performance.now() - killedAtMs).toBeGreaterThan(2000);
+  expect(performance.now() - killedAtMs).toBeLessThan(4000);
+});
