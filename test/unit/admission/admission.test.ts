@@ -1,3 +1,4 @@
+/** The concurrency limit and its queue, one promise at a time; any order of events is in admission-properties.test.ts. */
 import { describe, expect, it } from 'vitest';
 import { Reason } from '../../../proto/reasons.ts';
 import { Admission, type AdmissionSettings, Decision } from '../../../sidecar/admission/admission.ts';

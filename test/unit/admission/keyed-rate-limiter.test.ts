@@ -1,3 +1,4 @@
+/** Buckets per key, and what happens when there are more keys than slots. */
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { KeyedRateLimiter, keyLengthMax } from '../../../sidecar/admission/keyed-rate-limiter.ts';

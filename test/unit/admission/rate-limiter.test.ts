@@ -1,3 +1,4 @@
+/** GCRA: exact answers, and its bound over every window of arbitrary arrivals. */
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { GcraLimiter } from '../../../sidecar/admission/rate-limiter.ts';

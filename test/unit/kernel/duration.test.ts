@@ -1,3 +1,4 @@
+/** Durations in the form of the Gateway API, read and written. */
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { formatDuration, parseDuration } from '../../../proto/kernel/duration.ts';

@@ -1,3 +1,4 @@
+/** The moving average: what a sample weighs. */
 import { describe, expect, it } from 'vitest';
 import { Ewma } from '../../../proto/kernel/ewma.ts';
 

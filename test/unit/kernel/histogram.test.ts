@@ -1,3 +1,4 @@
+/** The log-linear histogram: its precision, quantiles, merging, and indices from a faulty peer. */
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import {

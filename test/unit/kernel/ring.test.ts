@@ -1,3 +1,4 @@
+/** The ring, compared with a plain list. */
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { Ring } from '../../../proto/kernel/ring.ts';

@@ -1,3 +1,4 @@
+/** Sizes with binary units, read and written. */
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { formatSize, parseSize } from '../../../proto/kernel/size.ts';

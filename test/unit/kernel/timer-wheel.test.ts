@@ -1,3 +1,4 @@
+/** The timer wheel: its promises one by one, then against a sorted list over all levels. */
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { CallbackTimer, TimerWheel } from '../../../proto/kernel/timer-wheel.ts';

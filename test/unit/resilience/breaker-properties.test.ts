@@ -1,3 +1,4 @@
+/** The breaker under any order of calls, answers, verdicts and settings. */
 import fc from 'fast-check';
 import { expect, it } from 'vitest';
 import { BreakerState } from '../../../sidecar/resilience/breaker.ts';

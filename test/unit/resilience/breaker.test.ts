@@ -1,3 +1,4 @@
+/** The local breaker: conditions, cool-down, probes. What the fleet adds is in breaker-fleet.test.ts. */
 import { describe, expect, it } from 'vitest';
 import { Reason } from '../../../proto/reasons.ts';
 import { BreakerState } from '../../../sidecar/resilience/breaker.ts';

@@ -1,3 +1,4 @@
+/** grpc-timeout, read and written, and the bounds that policy sets. */
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { boundedTimeoutMs, formatGrpcTimeout, parseGrpcTimeoutMs } from '../../../sidecar/resilience/deadline.ts';

@@ -1,3 +1,4 @@
+/** The classification of answers, row by row. */
 import { describe, expect, it } from 'vitest';
 import { classifyGrpc, classifyHttp, Outcome } from '../../../sidecar/resilience/outcome.ts';
 

@@ -1,3 +1,4 @@
+/** The sliding window of the failure ratio, compared with a list of events. */
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { RollingCounts } from '../../../sidecar/resilience/rolling-counts.ts';

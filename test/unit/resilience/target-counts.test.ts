@@ -1,3 +1,4 @@
+/** The counts of one report, and the bound of their endpoint table. */
 import { describe, expect, it } from 'vitest';
 import { Outcome } from '../../../sidecar/resilience/outcome.ts';
 import { endpointsTrackedMax, TargetCounts } from '../../../sidecar/resilience/target-counts.ts';

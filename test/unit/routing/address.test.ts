@@ -1,3 +1,4 @@
+/** Addresses of endpoints and apps: what is one and what is not. */
 import { describe, expect, it } from 'vitest';
 import { parseAddress } from '../../../sidecar/routing/address.ts';
 

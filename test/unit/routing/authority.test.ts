@@ -1,3 +1,4 @@
+/** From authority to service: every form, hostile text, and a cache that does not grow. */
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { parseServiceKey } from '../../../proto/subjects.ts';

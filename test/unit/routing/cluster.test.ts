@@ -1,3 +1,4 @@
+/** Endpoints of a service: what stays, what goes, what is picked. */
 import { describe, expect, it } from 'vitest';
 import { XorShift32 } from '../../../proto/kernel/random.ts';
 import { Cluster, type EndpointInput, endpointsMax } from '../../../sidecar/routing/cluster.ts';

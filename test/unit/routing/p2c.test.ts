@@ -1,3 +1,4 @@
+/** The power of two choices, and the backoff of endpoints that cannot be connected to. */
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { XorShift32 } from '../../../proto/kernel/random.ts';
