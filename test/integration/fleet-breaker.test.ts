@@ -5,7 +5,7 @@
 import { afterEach, beforeEach, expect, it } from 'vitest';
 import { BreakerCoordinator } from '../../control-plane/coordination/breaker-coordinator.ts';
 import { type ControlLink, startControlLink } from '../../sidecar/io/control-link/control-link.ts';
-import { BreakerState } from '../../sidecar/resilience/breaker-state.ts';
+import { type BreakerSettings, BreakerState } from '../../sidecar/resilience/breaker.ts';
 import { ControlRoom } from '../support/control-room.ts';
 import { FakeMesh, type FakeTarget } from '../support/fake-mesh.ts';
 import { startNatsServer, type TestNatsServer } from '../support/nats-server.ts';
@@ -14,6 +14,7 @@ import { until } from '../support/until.ts';
 const target = 'shop/payments';
 const callers = 4;
 const callEveryMs = 20;
+const localDefaults = { consecutiveFailures: 5, failureRatio: { percent: 50, minRequests: 20, windowMs: 2000 } };
 
 let nats: TestNatsServer;
 let room: ControlRoom;
@@ -21,6 +22,7 @@ let coordinator: BreakerCoordinator;
 let links: ControlLink[];
 let targets: FakeTarget[];
 let timers: NodeJS.Timeout[];
+let meshes: FakeMesh[];
 /** What each caller sees. */
 let healthy: boolean[];
 let firstFailureAtMs: number;
@@ -36,9 +38,20 @@ beforeEach(async () => {
   timers = [setInterval(tick, 50)];
   healthy = Array.from({ length: callers }, () => true);
   firstFailureAtMs = Number.NaN;
-  const meshes = healthy.map((_, index) => new FakeMesh(`orders-${index}`, 'orders', index + 1));
+  meshes = healthy.map((_, index) => new FakeMesh(`orders-${index}`, 'orders', index + 1));
   links = meshes.map((mesh) => startControlLink(mesh, { servers: [nats.url] }));
-  targets = meshes.map((mesh) => mesh.useTarget(target));
+});
+
+afterEach(async () => {
+  for (const timer of timers) clearInterval(timer);
+  await Promise.all(links.map((link) => link.close()));
+  await room.close();
+  await nats.stop();
+});
+
+/** Every caller calls fifty times a second, and has reported. */
+async function begin(breaker: Partial<BreakerSettings> = {}): Promise<void> {
+  targets = meshes.map((mesh) => mesh.useTarget(target, breaker));
   targets.forEach((each, index) => {
     const call = () => {
       const called = each.call(healthy[index]!);
@@ -50,18 +63,12 @@ beforeEach(async () => {
   await until(() => new Set(room.reports.map(({ report }) => report.identity.instance)).size === callers, {
     what: 'every caller has reported',
   });
-});
-
-afterEach(async () => {
-  for (const timer of timers) clearInterval(timer);
-  await Promise.all(links.map((link) => link.close()));
-  await room.close();
-  await nats.stop();
-});
+}
 
 const allAre = (state: number) => targets.every(({ breaker }) => breaker.fleetState === state);
 
 it('opens in every caller in less than a second, and closes after the target has healed', async () => {
+  await begin();
   healthy.fill(false);
   await until(() => allAre(BreakerState.open), { what: 'open everywhere', intervalMs: 1 });
   const openMs = performance.now() - firstFailureAtMs;
@@ -74,7 +81,20 @@ it('opens in every caller in less than a second, and closes after the target has
   console.log(`and closed ${(performance.now() - healedAtMs).toFixed(0)} ms after the target healed`);
 });
 
+it('opens in every caller when their local breakers open before it, and closes those too', async () => {
+  await begin(localDefaults);
+  healthy.fill(false);
+  await until(() => allAre(BreakerState.open), { what: 'open everywhere', intervalMs: 1 });
+  const openMs = performance.now() - firstFailureAtMs;
+  console.log(`with local breakers opened after ${openMs.toFixed(0)} ms`);
+  expect(openMs).toBeLessThan(1000);
+  healthy.fill(true);
+  const isClosed = () => targets.every(({ breaker }) => breaker.effectiveState === BreakerState.closed);
+  await until(isClosed, { what: 'closed everywhere, fleet and local', timeoutMs: 10_000 });
+});
+
 it('opens in a caller that has itself seen no failure', async () => {
+  await begin();
   healthy.fill(false, 1);
   await until(() => allAre(BreakerState.open), { what: 'open everywhere', intervalMs: 1 });
   const openMs = performance.now() - firstFailureAtMs;
@@ -84,6 +104,7 @@ it('opens in a caller that has itself seen no failure', async () => {
 });
 
 it('stays closed in all while two of four callers fail', async () => {
+  await begin();
   healthy.fill(false, 2);
   const sinceMs = performance.now();
   await until(() => performance.now() - sinceMs > 2000 || !allAre(BreakerState.closed), { what: 'two seconds of it' });
@@ -91,6 +112,7 @@ it('stays closed in all while two of four callers fail', async () => {
 });
 
 it('lets the verdict run out when NATS dies while it stands', async () => {
+  await begin();
   healthy.fill(false);
   await until(() => allAre(BreakerState.open), { what: 'open everywhere' });
   await nats.kill9();

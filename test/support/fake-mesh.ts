@@ -3,12 +3,12 @@ import type { Endpoint } from '../../proto/fleet-messages.ts';
 import { XorShift32 } from '../../proto/kernel/random.ts';
 import type { Bundle } from '../../proto/policy/bundle.ts';
 import type { BundleVerdict, Mesh, TargetLink } from '../../sidecar/io/control-link/mesh.ts';
-import { Breaker } from '../../sidecar/resilience/breaker.ts';
+import { Breaker, type BreakerSettings } from '../../sidecar/resilience/breaker.ts';
 import { Outcome } from '../../sidecar/resilience/outcome.ts';
 import { TargetCounts } from '../../sidecar/resilience/target-counts.ts';
 
 /** A breaker that never opens by what it sees itself: what opens it is the fleet. */
-const neverByItself = {
+const neverByItself: BreakerSettings = {
   consecutiveFailures: 0,
   failureRatio: null,
   openForMs: 1000,
@@ -19,13 +19,14 @@ const neverByItself = {
 
 export class FakeTarget implements TargetLink {
   readonly key: string;
-  breaker = new Breaker(neverByItself);
+  readonly breaker: Breaker;
   readonly counts = new TargetCounts();
   endpoints: readonly Endpoint[] = [];
   onFailure?: (() => void) | undefined;
 
-  constructor(key: string) {
+  constructor(key: string, settings: Partial<BreakerSettings>) {
     this.key = key;
+    this.breaker = new Breaker({ ...neverByItself, ...settings });
   }
 
   setEndpoints(endpoints: readonly Endpoint[]): void {
@@ -63,8 +64,8 @@ export class FakeMesh implements Mesh {
     this.random = new XorShift32(seed);
   }
 
-  useTarget(key: string): FakeTarget {
-    const target = new FakeTarget(key);
+  useTarget(key: string, breaker: Partial<BreakerSettings> = {}): FakeTarget {
+    const target = new FakeTarget(key, breaker);
     this.targets.push(target);
     for (const callback of this.callbacks) callback(target);
     return target;

@@ -1,0 +1,66 @@
+/** What the link remembers of bundles and verdicts: newer is taken, older is not, a refused one blocks nothing. */
+import { describe, expect, it } from 'vitest';
+import type { Applied, Verdict } from '../../../proto/fleet-messages.ts';
+import { BundleBook } from '../../../sidecar/io/control-link/bundle-book.ts';
+import { VerdictBook, verdictTtlMaxMs } from '../../../sidecar/io/control-link/verdict-book.ts';
+
+const target = 'shop/payments';
+
+describe('BundleBook', () => {
+  const outcome = (epoch: string, version: number, status: string): Applied => {
+    return { target, epoch, version, hash: '', status, message: '' };
+  };
+
+  it('takes a higher version and any later epoch for news', () => {
+    const book = new BundleBook();
+    book.record(outcome('2', 5, 'applied'));
+    const news = (epoch: string, version: number) => book.isNews(target, { epoch, version });
+    expect([news('2', 6), news('3', 1), news('2', 5), news('2', 4), news('1', 9)]).toEqual([
+      true,
+      true,
+      false,
+      false,
+      false,
+    ]);
+  });
+
+  it('lets no refused bundle, whatever it claims, shut out later ones', () => {
+    const book = new BundleBook();
+    book.record(outcome('2', 5, 'applied'));
+    book.record(outcome('9', 999, 'rejected'));
+    expect(book.isNews(target, { epoch: '2', version: 6 })).toBe(true);
+    expect(book.isLast(target, { epoch: '9', version: 999 })).toBe(true);
+    expect(book.all()).toEqual([outcome('9', 999, 'rejected')]);
+  });
+});
+
+describe('VerdictBook', () => {
+  const verdict = (epoch: string, generation: number, ttlMs = 3000): Verdict => ({
+    v: 1,
+    target,
+    state: 'open',
+    generation,
+    epoch,
+    openedAtWallMs: 0,
+    coolMs: 1000,
+    ttlMs,
+    membersHash: '',
+    members: [],
+    allow: 0,
+    evidence: null,
+    zone: '',
+  });
+
+  it('drops older generations and epochs, and renews the time to live by a repetition', () => {
+    const book = new VerdictBook();
+    expect(book.accept(verdict('2', 5), 0)?.expiresAtMs).toBe(3000);
+    expect(book.accept(verdict('2', 4), 100)).toBeUndefined();
+    expect(book.accept(verdict('1', 9), 100)).toBeUndefined();
+    expect(book.accept(verdict('2', 5), 500)?.expiresAtMs).toBe(3500);
+    expect(book.accept(verdict('3', 1), 600)?.verdict.generation).toBe(1);
+  });
+
+  it('lets no verdict live longer than a minute without being repeated', () => {
+    expect(new VerdictBook().accept(verdict('1', 1, 4_000_000_000), 0)?.expiresAtMs).toBe(verdictTtlMaxMs);
+  });
+});
