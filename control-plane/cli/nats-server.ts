@@ -92,6 +92,8 @@ export async function startNatsServer(options: NatsServerOptions): Promise<NatsS
 function configuration(dir: string, port: number, token: string | undefined): string {
   return [
     `listen: "127.0.0.1:${port === 0 ? -1 : port}"`,
+    // For operators, and for tests that kill it.
+    `pid_file: ${JSON.stringify(join(dir, 'nats-server.pid'))}`,
     `jetstream { store_dir: ${JSON.stringify(join(dir, 'jetstream'))} }`,
     ...(token ? [`authorization { token: ${JSON.stringify(token)} }`] : []),
     '',
