@@ -30,6 +30,8 @@ const Phase = { admitting: 0, queued: 1, connecting: 2, forwarding: 3, settled: 
 
 /** A request that reached nobody and has no content may go to another connection this often. */
 const resendsMax = 2;
+/** Advice when nothing could be reached: endpoints come back in seconds, not in milliseconds. */
+const connectRetryAfterMs = 1000;
 
 export class Exchange extends Timer implements RequestView, StreamHandler, UpstreamWaiter {
   readonly context: ExchangeContext;
@@ -120,7 +122,7 @@ export class Exchange extends Timer implements RequestView, StreamHandler, Upstr
   /** Sends the request on to the endpoint that the side picks. */
   private forward(): void {
     const address = this.side.pick(this);
-    if (address === '') return this.refuse(Reason.noEndpoints, 1000);
+    if (address === '') return this.refuse(Reason.noEndpoints, connectRetryAfterMs);
     this.address = address;
     this.phase = Phase.connecting;
     this.context.upstreams.connect(address, this.side.protocolFor(this), this.connectTimeoutMs, this);
@@ -147,7 +149,7 @@ export class Exchange extends Timer implements RequestView, StreamHandler, Upstr
 
   onConnectFailed(_detail: string): void {
     if (this.phase !== Phase.connecting) return;
-    this.refuse(Reason.upstreamConnect, 1000);
+    this.refuse(Reason.upstreamConnect, connectRetryAfterMs);
   }
 
   // ── The caller's side ───────────────────────────────────────────────────────────────────────────────────────────
@@ -225,7 +227,7 @@ export class Exchange extends Timer implements RequestView, StreamHandler, Upstr
       return this.forward();
     }
     const reason = reasonOfReset(cause);
-    if (!this.headSent) return this.refuse(reason, 0);
+    if (!this.headSent) return this.refuse(reason, reason === Reason.upstreamConnect ? connectRetryAfterMs : 0);
     // A truncated answer never looks complete.
     this.down.reset(mapResetCode(code));
     this.settle(Outcome.failure, reason);

@@ -7,9 +7,9 @@ import { Reason } from '../../proto/reasons.ts';
 import type { HeaderList } from '../http2/hpack/field.ts';
 import type { RateLimitRule } from '../policy/compiled.ts';
 import type { LivePolicy } from '../policy/swap.ts';
-import { parseGrpcTimeoutMs } from '../resilience/deadline.ts';
 import { countArrival, countEnd } from './accounting.ts';
 import type { Clock, RequestView, Side } from './context.ts';
+import { deadlineOf } from './deadline-of.ts';
 import type { MeshToken } from './mesh-token.ts';
 import type { TrafficStats } from './traffic-stats.ts';
 
@@ -40,7 +40,7 @@ export class InboundSide implements Side {
     if (meshToken !== null && !meshToken.accepts(request.head)) return Reason.unauthenticated;
     const inbound = policy.inbound;
     const { shadow } = inbound;
-    this.setDeadline(request, inbound.deadlineDefaultMs, inbound.deadlineMaxMs, nowMs);
+    request.deadlineMs = deadlineOf(request.head, inbound.deadlineDefaultMs, inbound.deadlineMaxMs, nowMs);
     const rules = inbound.rateLimits;
     for (let i = 0; i < rules.length; i++) {
       const waitMs = rules[i]!.tryAcquire(keyOf(rules[i]!, request), nowMs);
@@ -85,13 +85,6 @@ export class InboundSide implements Side {
       request.holdsPermit = false;
       admission.leave(nowMs);
     } else if (wasQueued) admission.cancel(request);
-  }
-
-  private setDeadline(request: RequestView, defaultMs: number, maxMs: number, nowMs: number): void {
-    const asked = request.head.grpcTimeout;
-    let timeoutMs = asked === '' ? defaultMs : (parseGrpcTimeoutMs(asked) ?? defaultMs);
-    if (maxMs > 0 && (timeoutMs === 0 || timeoutMs > maxMs)) timeoutMs = maxMs;
-    request.deadlineMs = timeoutMs > 0 ? nowMs + timeoutMs : 0;
   }
 }
 

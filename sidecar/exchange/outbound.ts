@@ -4,10 +4,10 @@
  */
 import { Reason } from '../../proto/reasons.ts';
 import type { HeaderList } from '../http2/hpack/field.ts';
-import { parseGrpcTimeoutMs } from '../resilience/deadline.ts';
 import { Outcome } from '../resilience/outcome.ts';
 import { countArrival, countEnd } from './accounting.ts';
 import type { Clock, RequestView, Side } from './context.ts';
+import { deadlineOf } from './deadline-of.ts';
 import type { MeshToken } from './mesh-token.ts';
 import type { Target, Targets } from './targets.ts';
 import type { TrafficStats } from './traffic-stats.ts';
@@ -47,10 +47,7 @@ export class OutboundSide implements Side {
     target.cluster.counts.recordDemand();
     const outbound = target.policy.outbound;
     request.connectTimeoutMs = outbound.connectTimeoutMs;
-    const asked = request.head.grpcTimeout;
-    let timeoutMs = asked === '' ? 0 : (parseGrpcTimeoutMs(asked) ?? 0);
-    if (outbound.timeoutMs > 0 && (timeoutMs === 0 || outbound.timeoutMs < timeoutMs)) timeoutMs = outbound.timeoutMs;
-    request.deadlineMs = timeoutMs > 0 ? nowMs + timeoutMs : 0;
+    request.deadlineMs = deadlineOf(request.head, outbound.timeoutMs, outbound.timeoutMs, nowMs);
     const { breaker } = outbound;
     if (breaker === null) return 0;
     const waitMs = breaker.tryAcquire(nowMs);

@@ -38,6 +38,8 @@ export function accept(socket: net.Socket, handlers: AcceptHandlers): void {
       socket.pause();
       socket.unshift(seen);
       handlers.onHttp1(socket);
+      // Whoever took it listens now, but node starts no flow again that was paused.
+      socket.resume();
     } else if (seen.length >= prefaceBytes.length) {
       stop();
       rewrap(socket, seen, handlers);
