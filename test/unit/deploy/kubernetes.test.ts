@@ -7,9 +7,11 @@ import { join, resolve } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { parseArguments } from '../../../control-plane/cli/arguments.ts';
 import { commands } from '../../../control-plane/cli/commands.ts';
+import { checkConfig as checkControlPlane, controlPlaneOptions } from '../../../control-plane/config.ts';
 import { parseDuration } from '../../../proto/kernel/duration.ts';
 import { type Options, type OptionValues, parseOptions } from '../../../proto/kernel/options.ts';
 import { checkConfig, sidecarOptions } from '../../../sidecar/config.ts';
+import { healthDoor } from '../../../sidecar/io/health-door.ts';
 import { containersOf, podOf, render } from './kustomization.ts';
 import type { YamlNode } from './yaml-node.ts';
 
@@ -189,6 +191,54 @@ describe('hooks and probes of Weir’s containers', () => {
       }
     }
     expect(seen).toBe(8);
+  });
+
+  it('find what `weir probe` asks on the health door', async () => {
+    const door = healthDoor(() => '');
+    for (const url of ['/readyz', '/healthz']) expect(await door.inject({ url })).toMatchObject({ statusCode: 200 });
+    await door.close();
+  });
+});
+
+describe('the control plane', () => {
+  const tokens = { natsToken: 't0123456789', apiToken: 't9876543210' };
+  const settings = () => settingsOf(controlPlaneOptions, argumentsOf(controlPlanes[0]!));
+
+  it('has only flags and values that the program accepts, and reads both tokens from files', () => {
+    expect(controlPlanes).toHaveLength(1);
+    expect(checkControlPlane(settings(), tokens)).toMatchObject({ ok: true });
+    expect(settings()).toMatchObject({
+      id: 'payments-5c9f7d8b6-x2x7k',
+      natsTokenFile: '/etc/weir/nats/token',
+      apiTokenFile: '/etc/weir/api/token',
+    });
+  });
+
+  it('is refused without either token', () => {
+    for (const missing of ['natsToken', 'apiToken']) {
+      const checked = checkControlPlane(settings(), { ...tokens, [missing]: undefined });
+      expect(checked.ok ? [] : checked.errors).toHaveLength(1);
+    }
+  });
+
+  it('is probed on its port, on paths that ask for no credential', () => {
+    const { container } = controlPlanes[0]!;
+    const routes = readFileSync(join(root, 'control-plane/api/fleet-routes.ts'), 'utf8');
+    for (const name of ['startupProbe', 'readinessProbe', 'livenessProbe']) {
+      const probe = container.at(name, 'httpGet');
+      expect(portNumber(container, probe.at('port').text())).toBe(settings().listen.port);
+      expect(routes).toMatch(new RegExp(`app\\.get\\(\\s*'${probe.at('path').text()}',\\s*\\{ config: open`));
+    }
+  });
+
+  it('finds the NATS server that the base runs, and so do the sidecars', () => {
+    const addresses = [settings().nats, ...sidecars.map((sidecar) => sidecarSettings(argumentsOf(sidecar)).nats)];
+    const service = render(join(folder, 'base')).find(
+      (each) => each.at('kind').value === 'Service' && each.at('metadata', 'name').value === 'weir-nats',
+    );
+    const namespace = service?.at('metadata', 'namespace').text();
+    const port = service?.at('spec', 'ports', 0, 'port').text();
+    expect(new Set(addresses)).toEqual(new Set([`nats://weir-nats.${namespace}:${port}`]));
   });
 });
 
