@@ -8,7 +8,7 @@ import { parseServiceKey } from '../../proto/subjects.ts';
 import { InstanceRecord, instanceKey } from './instance-record.ts';
 
 export const instancesMax = 20_000;
-const instancePattern = /^[a-z0-9]([a-z0-9-]{0,251}[a-z0-9])?$/;
+const instancePattern = /^[A-Za-z0-9_-]{1,253}$/;
 
 export type InstanceChange = {
   readonly kind: 'joined' | 'restarted' | 'stale' | 'returned' | 'gone';

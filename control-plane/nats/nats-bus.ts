@@ -28,6 +28,8 @@ export interface NatsBusOptions {
   readonly servers: readonly string[];
   readonly name: string;
   readonly token?: string | undefined;
+  readonly user?: string | undefined;
+  readonly password?: string | undefined;
   readonly log: Log;
 }
 
@@ -154,12 +156,13 @@ export class NatsBus implements Bus {
   }
 
   private async connect(): Promise<void> {
-    const { servers, name, token, log } = this.options;
+    const { servers, name, token, user, password, log } = this.options;
     try {
       const connection = await connect({
         servers: [...servers],
         name,
         ...(token === undefined ? {} : { token }),
+        ...(user === undefined ? {} : { user, pass: password ?? '' }),
         waitOnFirstConnect: true,
         maxReconnectAttempts: -1,
         // A token that is being rotated is wrong for a while, not for ever.

@@ -34,8 +34,6 @@ export interface PolicyServiceOptions {
   readonly bus: Bus;
   readonly clock: Clock;
   readonly log: Log;
-  /** After a write or a publication of any control plane's making. */
-  readonly onChange: (target: string, text: string) => void;
 }
 
 export interface WriteOptions {
@@ -166,9 +164,8 @@ export class PolicyService {
   async publish(target: string): Promise<void> {
     const bundle = await this.options.publisher.publish(target);
     if (!bundle) return;
-    const { version, hash, stable } = bundle;
+    const { version, hash } = bundle;
     this.options.log.info('bundle published', { target, version, hash });
-    this.options.onChange(target, stable ? `version ${version} published` : `version ${version}: no policy any more`);
   }
 
   private async writeOver(

@@ -7,7 +7,7 @@
  * it has something under that key already, and all bundles are published again.
  */
 import type { Log } from '../../proto/kernel/log-format.ts';
-import { formatEpoch } from '../../proto/policy/bundle.ts';
+import { type Bundle, formatEpoch } from '../../proto/policy/bundle.ts';
 import { keys, parseServiceKey } from '../../proto/subjects.ts';
 import type { Revision } from '../policy/revisions.ts';
 import { policyBucket } from './buckets.ts';
@@ -29,6 +29,8 @@ export interface PolicyStoreOptions {
   readonly bus: Bus;
   readonly replicas: number;
   readonly log: Log;
+  /** A bundle that was not known, whoever published it. */
+  readonly onBundle: (bundle: Bundle) => void;
 }
 
 export class PolicyStore {
@@ -105,7 +107,9 @@ export class PolicyStore {
   }
 
   rememberBundle(target: string, stored: StoredBundle): void {
-    if (stored.kvRevision > (this.bundles.get(target)?.kvRevision ?? 0)) this.bundles.set(target, stored);
+    if (stored.kvRevision <= (this.bundles.get(target)?.kvRevision ?? 0)) return;
+    this.bundles.set(target, stored);
+    if (stored.bundle) this.options.onBundle(stored.bundle);
   }
 
   /** The document as the bucket has it now, not as we last heard of it. */

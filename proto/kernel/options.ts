@@ -13,6 +13,7 @@
 import { convert, type HostPort, type ListenAddress, type Option } from './option-values.ts';
 
 export type { HostPort, ListenAddress, Option } from './option-values.ts';
+export { formatHostPort, isLoopbackHost } from './option-values.ts';
 
 export type Options = Readonly<Record<string, Option>>;
 

@@ -1,0 +1,96 @@
+/** OpenAPI 3.1 from the routes themselves: what fastify checks requests by is what is described. */
+import type { RouteOptions } from 'fastify';
+import { ProblemView } from '../../proto/api.ts';
+
+declare module 'fastify' {
+  interface FastifyContextConfig {
+    /** A body that is described here but checked by its own parser, which finds every error with its place. */
+    describedBody?: object;
+    /** open: no credential is asked for. */
+    access?: 'open';
+  }
+  interface FastifySchema {
+    summary?: string;
+    hide?: boolean;
+  }
+}
+
+interface Route {
+  readonly method: string;
+  readonly url: string;
+  readonly schema: NonNullable<RouteOptions['schema']>;
+  readonly body: object | undefined;
+}
+
+export class OpenApi {
+  private readonly routes: Route[] = [];
+
+  add({ method, url, schema, config }: RouteOptions): void {
+    if (!schema || schema.hide) return;
+    for (const one of Array.isArray(method) ? method : [method]) {
+      if (one !== 'HEAD') this.routes.push({ method: one.toLowerCase(), url, schema, body: config?.describedBody });
+    }
+  }
+
+  document(version: string): Record<string, unknown> {
+    const paths: Record<string, Record<string, unknown>> = {};
+    for (const { method, url, schema, body } of this.routes) {
+      const path = url.replace(/:([A-Za-z]+)/g, '{$1}');
+      paths[path] ??= {};
+      paths[path][method] = {
+        summary: schema.summary,
+        ...(body ? { requestBody: requestBody(body) } : {}),
+        parameters: [
+          ...parameters(schema.params, 'path'),
+          ...parameters(schema.querystring, 'query'),
+          ...parameters(schema.headers, 'header'),
+        ],
+        responses: { ...responses(schema.response), default: problemResponse },
+      };
+    }
+    return {
+      openapi: '3.1.0',
+      info: { title: 'Weir control plane', version },
+      components: { securitySchemes: { token: { type: 'http', scheme: 'bearer' } } },
+      security: [{ token: [] }],
+      paths,
+    };
+  }
+}
+
+const problemResponse = {
+  description: 'A problem (RFC 9457)',
+  content: { 'application/problem+json': { schema: ProblemView } },
+};
+
+function requestBody(schema: unknown): unknown {
+  return {
+    required: true,
+    content: { 'application/json': { schema }, 'application/yaml': { schema: { type: 'string' } } },
+  };
+}
+
+function parameters(schema: unknown, place: string): unknown[] {
+  const properties = property(schema, 'properties');
+  if (typeof properties !== 'object' || properties === null) return [];
+  const required = property(schema, 'required');
+  return Object.entries(properties).map(([name, type]) => ({
+    name,
+    in: place,
+    required: Array.isArray(required) && required.includes(name),
+    schema: type,
+  }));
+}
+
+function responses(byStatus: unknown): Record<string, unknown> {
+  if (typeof byStatus !== 'object' || byStatus === null) return { 200: { description: 'OK' } };
+  return Object.fromEntries(
+    Object.entries(byStatus).map(([status, schema]) => [
+      status,
+      { description: 'OK', content: { 'application/json': { schema } } },
+    ]),
+  );
+}
+
+const property = (value: unknown, name: string): unknown =>
+  typeof value === 'object' && value !== null ? Reflect.get(value, name) : undefined;

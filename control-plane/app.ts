@@ -1,0 +1,215 @@
+/**
+ * The control plane, assembled. Everything it does is one of: a message of the mesh, a request to the API, a tick.
+ *
+ *   NATS ──heartbeats, acks──▶ fleet ──────────▶ api ──▶ dashboard, CLI
+ *        ──reports, verdicts─▶ breakers ──▶ verdicts (leader)
+ *        ──policy entries────▶ store ◀── policies ◀── api
+ *                              └─▶ bundles published, resent until acknowledged (leader)
+ *        ◀─endpoints (leader)── endpoints ◀── fleet
+ */
+import { createHash, randomBytes, randomInt } from 'node:crypto';
+import type { FastifyInstance } from 'fastify';
+import type { Log } from '../proto/kernel/log-format.ts';
+import { formatHostPort, isLoopbackHost } from '../proto/kernel/options.ts';
+import { XorShift32 } from '../proto/kernel/random.ts';
+import { subjects } from '../proto/subjects.ts';
+import { createApi } from './api/server.ts';
+import type { ControlPlaneConfig } from './config.ts';
+import { NatsBus } from './nats/nats-bus.ts';
+import { BreakerService } from './service/breaker-service.ts';
+import { eventsStream } from './service/buckets.ts';
+import { BundlePublisher } from './service/bundle-publisher.ts';
+import { BundleResender } from './service/bundle-resender.ts';
+import type { Bus } from './service/bus.ts';
+import type { Clock } from './service/clock.ts';
+import { EndpointService } from './service/endpoint-service.ts';
+import { FleetService } from './service/fleet-service.ts';
+import { Leadership } from './service/leadership.ts';
+import { PolicyService } from './service/policy-service.ts';
+import { PolicyStore } from './service/policy-store.ts';
+import { Upkeep } from './upkeep.ts';
+
+const leaseTickMs = 25;
+const breakerTickMs = 50;
+const fleetTickMs = 250;
+const reconcileEveryMs = 3_000;
+const retryMs = 500;
+/** What a graceful end may take in all. */
+const drainMs = 1_000;
+
+export interface ControlPlaneOptions {
+  readonly config: ControlPlaneConfig;
+  readonly log: Log;
+  readonly dashboardFolder: string;
+  readonly version: string;
+}
+
+export interface ControlPlane {
+  /** Where the API really listens. */
+  readonly url: string;
+  close(): Promise<void>;
+}
+
+const clock: Clock = { nowMs: () => performance.now(), wallMs: () => Date.now() };
+
+export async function startControlPlane(options: ControlPlaneOptions): Promise<ControlPlane> {
+  const { config, log } = options;
+  const { id, natsReplicas: replicas } = config;
+  const bus = new NatsBus({ ...config.natsAccess, name: `weir-control-plane ${id}`, log });
+  const resender = new BundleResender(bus);
+  const store = new PolicyStore({
+    bus,
+    replicas,
+    log,
+    onBundle(bundle) {
+      resender.watch(bundle, clock.nowMs());
+      breakers.onBundle(bundle.target);
+      // What is read at start is no news.
+      if (store.isLoaded()) fleet.event('policy', bundle.target, bundleNews(bundle.version, bundle.stable !== null));
+    },
+  });
+  const publisher = new BundlePublisher(store, (text) => createHash('sha256').update(text).digest('hex').slice(0, 16));
+  const policies = new PolicyService({ store, publisher, bus, clock, log });
+  const incarnation = randomBytes(8).toString('hex');
+  const random = new XorShift32(randomInt(1, 2 ** 31));
+  const leadership = new Leadership({ bus, replicas, clock, random, log, id, incarnation });
+  const breakers = new BreakerService({
+    bus,
+    clock,
+    isFleetBreaker(target) {
+      const spec = store.bundles.get(target)?.bundle?.stable;
+      const breaker = spec?.outbound?.circuitBreaker;
+      return breaker !== undefined && spec?.enforcement !== 'disabled' && breaker.fleet?.enabled !== false;
+    },
+    onTransition(target, text) {
+      log.info('fleet breaker', { target, transition: text });
+      fleet.event('breaker', target, text);
+    },
+  });
+  const fleet = new FleetService({
+    id,
+    clock,
+    log,
+    store,
+    fleetBreaker: (target) => breakers.view(target),
+    leadership: () => ({ leader: leadership.isLeader(), epoch: leadership.epoch() }),
+    isConnected: () => bus.isConnected(),
+    onEndpointChange: (service) => endpoints.mark(service, clock.nowMs()),
+  });
+  const endpoints = new EndpointService({
+    bus,
+    replicas,
+    log,
+    endpointsOf: (service, nowMs) => fleet.view.endpoints(service, nowMs),
+    services: () => fleet.view.services(),
+  });
+
+  const reconciliation = new Upkeep({ name: 'policies', everyMs: reconcileEveryMs, retryMs, log }, () =>
+    policies.reconcile(),
+  );
+  const endpointUpkeep = new Upkeep({ name: 'endpoints', everyMs: 30_000, retryMs, log }, () =>
+    endpoints.sync(clock.nowMs()),
+  );
+  const streamUpkeep = new Upkeep({ name: 'the events stream', everyMs: 60_000, retryMs, log }, () =>
+    bus.ensureStream(eventsStream(replicas)),
+  );
+  const upkeep = [reconciliation, endpointUpkeep, streamUpkeep];
+
+  hear(bus);
+  bus.onConnection((connected) => {
+    if (connected) endpoints.onListening(clock.nowMs());
+    else endpoints.onSilence();
+    for (const each of upkeep) each.setPossible(connected);
+    fleet.event('leader', '', connected ? `${id} connected to NATS` : `${id} lost NATS`);
+  });
+
+  let wasLeader = false;
+  const timers = [
+    setInterval(() => leadership.tick(), leaseTickMs),
+    setInterval(() => {
+      const isLeader = leadership.isLeader();
+      if (isLeader !== wasLeader) {
+        wasLeader = isLeader;
+        log.info(isLeader ? 'leading' : 'no longer leading', { epoch: leadership.epoch() });
+        fleet.event('leader', '', isLeader ? `${id} leads` : `${id} no longer leads`);
+        if (isLeader) endpointUpkeep.soon();
+      }
+      breakers.tick(isLeader ? leadership.epoch() : '');
+      if (isLeader && bus.isConnected()) {
+        endpoints.tick(clock.nowMs()).catch((error: unknown) => log.warn('endpoints not published', { error }));
+      }
+    }, breakerTickMs),
+    setInterval(() => {
+      fleet.tick();
+      if (!leadership.isLeader()) return;
+      const again = resender.tick(clock.nowMs(), ({ target, version, hash, stable }) =>
+        fleet.view.isBehind(target, { version, hash, hasPolicy: stable !== null }, clock.nowMs()),
+      );
+      for (const { target, version } of again) log.info('bundle published again', { target, version });
+    }, fleetTickMs),
+  ];
+
+  /** Listens to the mesh; the subscriptions last over every reconnect. */
+  function hear(on: Bus): void {
+    on.subscribe(subjects.heartbeatAll, (message) => {
+      const heartbeat = fleet.onHeartbeat(message);
+      if (heartbeat) breakers.onHeartbeat(heartbeat.identity);
+    });
+    on.subscribe(subjects.ackAll, (message) => fleet.onAck(message));
+    on.subscribe(subjects.reportAll, (message) => void breakers.onReport(message));
+    on.subscribe(subjects.verdictAll, ({ data }) => void breakers.onVerdict(data));
+    on.subscribe('weir.pol.>', (message) => {
+      const target = store.onMessage(message);
+      if (target === undefined) return;
+      policies.publish(target).catch((error: unknown) => log.warn('to be reconciled', { target, error }));
+    });
+  }
+
+  const api = createApi({
+    policies,
+    fleet,
+    token: config.apiToken,
+    isLoopback: isLoopbackHost(config.listen.host),
+    isConnected: () => bus.isConnected(),
+    nowMs: clock.nowMs,
+    dashboardFolder: options.dashboardFolder,
+    version: options.version,
+    id,
+    log,
+  });
+
+  async function close(): Promise<void> {
+    for (const timer of timers) clearInterval(timer);
+    for (const each of upkeep) each.close();
+    await withinMs(leadership.release(), drainMs / 2);
+    await Promise.all([withinMs(api.close(), drainMs), bus.close(drainMs)]);
+  }
+
+  try {
+    return { url: await listen(api, config), close };
+  } catch (error) {
+    await close();
+    throw error;
+  }
+}
+
+async function listen(api: FastifyInstance, { listen: { host, port } }: ControlPlaneConfig): Promise<string> {
+  await api.listen({ host, port });
+  const address = api.server.address();
+  const realPort = typeof address === 'object' && address ? address.port : port;
+  return `http://${formatHostPort({ host, port: realPort })}`;
+}
+
+function bundleNews(version: number, hasPolicy: boolean): string {
+  return hasPolicy ? `version ${version} published` : `version ${version}: no policy any more`;
+}
+
+/** The end must not wait for what no longer answers. */
+async function withinMs(work: PromiseLike<unknown>, limitMs: number): Promise<void> {
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<void>((resolve) => {
+    timer = setTimeout(resolve, limitMs);
+  });
+  await Promise.race([Promise.resolve(work).catch(() => {}), late]);
+  clearTimeout(timer);
+}

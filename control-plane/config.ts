@@ -1,0 +1,130 @@
+/**
+ * The control plane's settings: one definition for flags, environment and file, and the checks that need more than one
+ * of them. Nothing beyond loopback without a credential: neither the API nor the connection to NATS.
+ */
+import { defineOptions, isLoopbackHost, type OptionValues } from '../proto/kernel/options.ts';
+
+export const controlPlaneOptions = defineOptions({
+  config: { kind: 'string', placeholder: '<file>', description: 'YAML file with any of these settings, in camelCase.' },
+  listen: { kind: 'hostPort', default: '127.0.0.1:15080', description: 'Where the API and the dashboard are served.' },
+  nats: {
+    kind: 'string',
+    default: 'nats://127.0.0.1:4222',
+    placeholder: '<url>[,<url>…]',
+    description: 'The nats-server, or several of one cluster.',
+  },
+  natsTokenFile: { kind: 'string', placeholder: '<file>', description: 'File with the token for NATS.' },
+  natsReplicas: {
+    kind: 'integer',
+    default: 1,
+    min: 1,
+    max: 5,
+    description: 'Copies of each bucket, when it is created; 3 on a NATS cluster.',
+  },
+  apiTokenFile: {
+    kind: 'string',
+    placeholder: '<file>',
+    description: 'File with the token that the API asks for (or WEIR_API_TOKEN). Required beyond loopback.',
+  },
+  id: {
+    kind: 'string',
+    default: 'cp-0',
+    placeholder: '<id>',
+    pattern: /^[A-Za-z0-9_.-]{1,128}$/,
+    description: 'Name of this control plane, unique in the mesh.',
+  },
+  logFormat: {
+    kind: 'choice',
+    choices: ['auto', 'json', 'pretty'],
+    default: 'auto',
+    description: 'auto: pretty on a terminal, else JSON lines.',
+  },
+  logLevel: {
+    kind: 'choice',
+    choices: ['debug', 'info', 'warn', 'error'],
+    default: 'info',
+    description: 'The least that is logged.',
+  },
+});
+
+export const controlPlaneExamples = [
+  'weir control-plane --nats nats://127.0.0.1:4222',
+  'weir control-plane --listen 0.0.0.0:15080 --api-token-file /etc/weir/api/token --nats-token-file /etc/weir/nats/token',
+];
+
+export type ControlPlaneOptions = OptionValues<typeof controlPlaneOptions>;
+
+export interface NatsAccess {
+  readonly servers: readonly string[];
+  readonly token: string | undefined;
+  readonly user: string | undefined;
+  readonly password: string | undefined;
+}
+
+export interface ControlPlaneConfig extends ControlPlaneOptions {
+  readonly natsAccess: NatsAccess;
+  readonly apiToken: string | undefined;
+}
+
+/** What the edge read from the token files and the environment. */
+export interface Secrets {
+  readonly natsToken: string | undefined;
+  readonly apiToken: string | undefined;
+}
+
+export type Checked =
+  | { readonly ok: true; readonly config: ControlPlaneConfig }
+  | { readonly ok: false; readonly errors: readonly string[] };
+
+export function checkConfig(options: ControlPlaneOptions, secrets: Secrets): Checked {
+  const errors: string[] = [];
+  const { listen, nats } = options;
+  if (secrets.apiToken !== undefined && !isToken(secrets.apiToken)) {
+    errors.push('the API token must be 8 to 512 printable characters without spaces');
+  }
+  if (!isLoopbackHost(listen.host) && secrets.apiToken === undefined) {
+    errors.push(
+      `--listen ${listen.host}:${listen.port} is reachable from elsewhere: that needs --api-token-file (or WEIR_API_TOKEN)`,
+    );
+  }
+  const urls = nats.split(',').map((text) => parseNatsUrl(text.trim()));
+  const servers: string[] = [];
+  let user: string | undefined;
+  let password: string | undefined;
+  for (const url of urls) {
+    if (!url) {
+      errors.push(`--nats: ${JSON.stringify(nats)} is not nats://host:port`);
+      break;
+    }
+    servers.push(url.host);
+    user ??= url.username || undefined;
+    password ??= url.password || undefined;
+    if (!isLoopbackHost(url.hostname) && !url.username && secrets.natsToken === undefined) {
+      errors.push(`--nats ${url.host} is beyond loopback: that needs --nats-token-file or credentials in the address`);
+    }
+  }
+  if (errors.length > 0) return { ok: false, errors };
+  // A user without a password is how NATS writes a token in an address.
+  const token = secrets.natsToken ?? (password === undefined ? user : undefined);
+  const natsAccess = { servers, token, user: password === undefined ? undefined : user, password };
+  return { ok: true, config: { ...options, natsAccess, apiToken: secrets.apiToken } };
+}
+
+const isToken = (token: string): boolean => /^[!-~]{8,512}$/.test(token);
+
+interface NatsUrl {
+  readonly host: string;
+  readonly hostname: string;
+  readonly username: string;
+  readonly password: string;
+}
+
+function parseNatsUrl(text: string): NatsUrl | undefined {
+  const match =
+    /^(?:nats:\/\/)?(?:([^:@/\s]+)(?::([^@/\s]*))?@)?(\[[0-9a-fA-F:]+\]|[A-Za-z0-9._-]+)(?::([0-9]{1,5}))?\/?$/.exec(
+      text,
+    );
+  if (!match) return undefined;
+  const [, username = '', password = '', name = '', port = '4222'] = match;
+  return { host: `${name}:${port}`, hostname: name.replace(/^\[|\]$/g, ''), username, password };
+}
