@@ -1,3 +1,6 @@
+/**
+ * The fleet codec against the contract: what goes in comes out, and what is missing has its default.
+ */
 import { describe, expect, it } from 'vitest';
 import {
   decodeAck,

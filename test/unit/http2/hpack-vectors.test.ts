@@ -59,9 +59,7 @@ describe('HpackDecoder decodes RFC 7541 Appendix C', () => {
     expect(decoder.tableBytes).toBe(57);
     expect(decode(decoder, '8286 84be 5808 6e6f 2d63 6163 6865')).toEqual([...first, 'cache-control: no-cache']);
     expect(decoder.tableBytes).toBe(110);
-    expect(
-      decode(decoder, '8287 85bf 400a 6375 7374 6f6d 2d6b 6579 0c63 7573 746f 6d2d 7661 6c75 65'),
-    ).toEqual(third);
+    expect(decode(decoder, '8287 85bf 400a 6375 7374 6f6d 2d6b 6579 0c63 7573 746f 6d2d 7661 6c75 65')).toEqual(third);
     expect(decoder.tableBytes).toBe(164);
   });
 

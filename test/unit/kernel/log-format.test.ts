@@ -1,3 +1,6 @@
+/**
+ * Log lines: whatever a stranger puts into a field stays inside its line.
+ */
 import { describe, expect, it } from 'vitest';
 import { createLog, formatJson, formatPretty, type LogRecord } from '../../../proto/kernel/log-format.ts';
 

@@ -1,3 +1,6 @@
+/**
+ * Settings from flags over environment over file, with every error at once.
+ */
 import { describe, expect, it } from 'vitest';
 import { defineOptions, helpText, parseOptions, peekOption } from '../../../proto/kernel/options.ts';
 
