@@ -3,8 +3,9 @@
  * 64 for settings that cannot be, 70 when a port cannot be had or the program itself fails.
  */
 import { randomBytes } from 'node:crypto';
-import { readFileSync } from 'node:fs';
+import { readFileSync, realpathSync } from 'node:fs';
 import { hostname } from 'node:os';
+import { fileURLToPath } from 'node:url';
 import { parse as parseYaml } from 'yaml';
 import { helpText, parseOptions, peekOption } from '../proto/kernel/options.ts';
 import { parsePolicyYaml } from '../proto/policy/parse.ts';
@@ -126,4 +127,9 @@ function defaultInstance(): string {
   return `${hostname()
     .replace(/[^A-Za-z0-9_-]/g, '-')
     .slice(0, 48)}-${process.pid}`;
+}
+
+const started = process.argv[1];
+if (started !== undefined && realpathSync(started) === fileURLToPath(import.meta.url)) {
+  process.exitCode = await main(process.argv.slice(2), process.env);
 }
