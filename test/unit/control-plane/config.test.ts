@@ -1,3 +1,6 @@
+/**
+ * The control plane refuses settings that cannot be, and listeners without a credential.
+ */
 import { describe, expect, it } from 'vitest';
 import { checkConfig, controlPlaneOptions } from '../../../control-plane/config.ts';
 import { parseOptions } from '../../../proto/kernel/options.ts';

@@ -1,3 +1,6 @@
+/**
+ * The view of the fleet, from heartbeats moved by hand.
+ */
 import { describe, expect, it } from 'vitest';
 import { closedBreaker, FleetView } from '../../../control-plane/fleet/fleet-view.ts';
 import type { PublishedBundle } from '../../../control-plane/fleet/policy-status.ts';
