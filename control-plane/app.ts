@@ -16,6 +16,7 @@ import { subjects } from '../proto/subjects.ts';
 import { createApi } from './api/server.ts';
 import type { ControlPlaneConfig } from './config.ts';
 import { NatsBus } from './nats/nats-bus.ts';
+import { Audit } from './service/audit.ts';
 import { BreakerService } from './service/breaker-service.ts';
 import { eventsStream } from './service/buckets.ts';
 import { BundlePublisher } from './service/bundle-publisher.ts';
@@ -69,7 +70,8 @@ export async function startControlPlane(options: ControlPlaneOptions): Promise<C
     },
   });
   const publisher = new BundlePublisher(store, (text) => createHash('sha256').update(text).digest('hex').slice(0, 16));
-  const policies = new PolicyService({ store, publisher, bus, clock, log });
+  const audit = new Audit(bus, log);
+  const policies = new PolicyService({ store, publisher, bus, audit, clock, log });
   const incarnation = randomBytes(8).toString('hex');
   const random = new XorShift32(randomInt(1, 2 ** 31));
   const leadership = new Leadership({ bus, replicas, clock, random, log, id, incarnation });
@@ -110,10 +112,11 @@ export async function startControlPlane(options: ControlPlaneOptions): Promise<C
   const endpointUpkeep = new Upkeep({ name: 'endpoints', everyMs: 30_000, retryMs, log }, () =>
     endpoints.sync(clock.nowMs()),
   );
-  const streamUpkeep = new Upkeep({ name: 'the events stream', everyMs: 60_000, retryMs, log }, () =>
-    bus.ensureStream(eventsStream(replicas)),
-  );
-  const upkeep = [reconciliation, endpointUpkeep, streamUpkeep];
+  const auditUpkeep = new Upkeep({ name: 'the events stream', everyMs: 10_000, retryMs, log }, async () => {
+    await bus.ensureStream(eventsStream(replicas));
+    await audit.flush();
+  });
+  const upkeep = [reconciliation, endpointUpkeep, auditUpkeep];
 
   hear(bus);
   bus.onConnection((connected) => {

@@ -18,7 +18,7 @@ export function breakerCells(instances: Instances, nowMs: number): BreakerCellVi
       if (cells.length < cellsMax) cells.push(cellOf(caller, target, rows));
     }
   }
-  return cells.sort((a, b) => a.caller.localeCompare(b.caller) || a.target.localeCompare(b.target));
+  return cells.sort((a, b) => byText(a.caller, b.caller) || byText(a.target, b.target));
 }
 
 function rowsByTarget(caller: string, instances: Instances, nowMs: number): Map<string, CellInstance[]> {
@@ -41,12 +41,13 @@ function rowsByTarget(caller: string, instances: Instances, nowMs: number): Map<
   return byTarget;
 }
 
+/** By code unit: comparing by locale costs a hundred times as much. */
+const byText = (left: string, right: string): number => (left < right ? -1 : left > right ? 1 : 0);
+
 const effective = (row: CellInstance): BreakerStateName => worse(row.local, row.fleet);
 
 function cellOf(caller: string, target: string, rows: CellInstance[]): BreakerCellView {
-  rows.sort(
-    (a, b) => breakerSeverity(effective(b)) - breakerSeverity(effective(a)) || a.instance.localeCompare(b.instance),
-  );
+  rows.sort((a, b) => breakerSeverity(effective(b)) - breakerSeverity(effective(a)) || byText(a.instance, b.instance));
   const counts: Record<string, number> = {};
   for (const row of rows) counts[effective(row)] = (counts[effective(row)] ?? 0) + 1;
   const worst = rows[0]!;

@@ -30,6 +30,7 @@ export class InstanceRecord {
   readonly inbound: { series: CounterSeries | null } = { series: null };
   readonly outbound = new Map<string, CounterSeries>();
   readonly applied = new Map<string, Applied>();
+  private readonly calls = new Set<string>();
   private formerIncarnation = '';
 
   constructor(heartbeat: Heartbeat, nowMs: number) {
@@ -61,6 +62,7 @@ export class InstanceRecord {
     if (identity.incarnation !== this.heartbeat.identity.incarnation) return false;
     if (!this.applied.has(applied.target) && this.applied.size >= rowsMax) return false;
     this.applied.set(applied.target, applied);
+    if (applied.target !== this.service) this.calls.add(applied.target);
     return true;
   }
 
@@ -80,11 +82,7 @@ export class InstanceRecord {
 
   /** Every service this sidecar has to do with as a caller. */
   targets(): ReadonlySet<string> {
-    const targets = new Set(this.outbound.keys());
-    for (const { target } of this.heartbeat.breakers.slice(0, rowsMax)) targets.add(target);
-    for (const target of this.applied.keys()) targets.add(target);
-    targets.delete(this.service);
-    return targets;
+    return this.calls;
   }
 
   private staleAfterMs(): number {
@@ -110,5 +108,10 @@ export class InstanceRecord {
       }
     }
     for (const peer of this.outbound.keys()) if (!seen.has(peer)) this.outbound.delete(peer);
+    this.calls.clear();
+    for (const peer of seen) this.calls.add(peer);
+    for (const { target } of heartbeat.breakers.slice(0, rowsMax)) this.calls.add(target);
+    for (const target of this.applied.keys()) this.calls.add(target);
+    this.calls.delete(this.service);
   }
 }

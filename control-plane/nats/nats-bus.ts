@@ -2,7 +2,7 @@
  * The Bus over the `nats` client. Buckets are spoken to as the streams they are, not through the client's KV view:
  * the view creates buckets without our bounds, and may read from a replica, which is no ground for compare-and-set.
  *
- * Never gives up: the first connection is awaited in the background and every later one is retried for ever.
+ * Never gives up: the first connection is sought in the background, and every later one is retried for ever.
  */
 import {
   connect,
@@ -35,6 +35,7 @@ export interface NatsBusOptions {
 
 /** With the jitter below half a second, so that everything is back well within 5 s of the server. */
 const reconnectWaitMs = 250;
+const logEveryMs = 5_000;
 
 interface Listening {
   readonly subject: string;
@@ -49,6 +50,8 @@ export class NatsBus implements Bus {
   private connection: NatsConnection | undefined;
   private connected = false;
   private closing = false;
+  private retry: NodeJS.Timeout | undefined;
+  private loggedAtMs = Number.NEGATIVE_INFINITY;
 
   constructor(options: NatsBusOptions) {
     this.options = options;
@@ -140,6 +143,7 @@ export class NatsBus implements Bus {
 
   async close(timeoutMs: number): Promise<void> {
     this.closing = true;
+    clearTimeout(this.retry);
     const { connection } = this;
     if (!connection) return;
     let timer: NodeJS.Timeout | undefined;
@@ -156,14 +160,15 @@ export class NatsBus implements Bus {
   }
 
   private async connect(): Promise<void> {
-    const { servers, name, token, user, password, log } = this.options;
+    const { servers, name, token, user, password } = this.options;
     try {
       const connection = await connect({
         servers: [...servers],
         name,
         ...(token === undefined ? {} : { token }),
         ...(user === undefined ? {} : { user, pass: password ?? '' }),
-        waitOnFirstConnect: true,
+        // The first connection is retried by us: a pending one could not be given up at the end.
+        waitOnFirstConnect: false,
         maxReconnectAttempts: -1,
         // A token that is being rotated is wrong for a while, not for ever.
         ignoreAuthErrorAbort: true,
@@ -184,17 +189,20 @@ export class NatsBus implements Bus {
         if (!this.closing) this.again(error instanceof Error ? error : new Error('the connection was closed'));
       });
     } catch (error) {
-      log.error('NATS connection failed', { error });
       this.again(error);
     }
   }
 
-  /** The client ends a connection for good on some errors; we do not. */
+  /** Also a connection that the client gives up for good is only one of many to us. */
   private again(error: unknown): void {
-    if (this.closing) return;
-    this.options.log.warn('connecting to NATS again', { error });
     this.connection = undefined;
-    setTimeout(() => void this.connect(), reconnectWaitMs);
+    if (this.closing) return;
+    const nowMs = performance.now();
+    if (nowMs - this.loggedAtMs > logEveryMs) {
+      this.loggedAtMs = nowMs;
+      this.options.log.warn('no connection to NATS; trying again', { servers: this.options.servers, error });
+    }
+    this.retry = setTimeout(() => void this.connect(), reconnectWaitMs);
   }
 
   private async watchStatus(connection: NatsConnection): Promise<void> {

@@ -14,6 +14,7 @@ import {
   updateRevision,
   withResourceVersion,
 } from '../policy/revisions.ts';
+import type { Audit } from './audit.ts';
 import { policyBytesMax } from './buckets.ts';
 import type { BundlePublisher } from './bundle-publisher.ts';
 import { type Bus, isConflict } from './bus.ts';
@@ -32,6 +33,7 @@ export interface PolicyServiceOptions {
   readonly store: PolicyStore;
   readonly publisher: BundlePublisher;
   readonly bus: Bus;
+  readonly audit: Audit;
   readonly clock: Clock;
   readonly log: Log;
 }
@@ -246,7 +248,7 @@ export class PolicyService {
       if (result.status === 'rejected')
         this.options.log.warn('to be reconciled', { policy: `${namespace}/${name}`, error: result.reason });
     }
-    void this.audit(namespace, name, revision, [...targets]);
+    this.audit(namespace, name, revision, [...targets]);
   }
 
   private async keepRevision(namespace: string, name: string, revision: Revision): Promise<void> {
@@ -255,26 +257,12 @@ export class PolicyService {
     if (outdated > 0) await this.store.bucket.purge(keys.revision(namespace, name, outdated));
   }
 
-  private async audit(namespace: string, name: string, revision: Revision, targets: readonly string[]): Promise<void> {
-    const { action, at, by, summary } = revision;
-    const entry = {
-      v: 1,
-      kind: 'policy',
-      action,
-      policy: `${namespace}/${name}`,
-      revision: revision.revision,
-      at,
-      by,
-      summary,
-      targets,
-    };
+  private audit(namespace: string, name: string, revision: Revision, targets: readonly string[]): void {
     const service = parseServiceKey(targets[0] ?? `${namespace}/${name}`);
     if (!service) return;
-    try {
-      await this.options.bus.append(streams.event('policy', service), JSON.stringify(entry));
-    } catch (error) {
-      this.options.log.warn('audit entry not stored', { ...entry, error });
-    }
+    const { policy: _document, ...facts } = revision;
+    const entry = { v: 1, kind: 'policy', policy: `${namespace}/${name}`, ...facts, targets };
+    this.options.audit.record(streams.event('policy', service), entry);
   }
 
   private fullness(namespace: string): string | undefined {

@@ -1,7 +1,14 @@
 /** The control plane on a real nats-server: what it makes of heartbeats and acks, and what its leader publishes. */
 import { connect, type NatsConnection } from 'nats';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { decodeEndpoints, encodeAck, encodeHeartbeat, type Identity } from '../../proto/fleet.ts';
+import {
+  decodeEndpoints,
+  decodeVerdict,
+  encodeAck,
+  encodeHeartbeat,
+  encodeReport,
+  type Identity,
+} from '../../proto/fleet.ts';
 import { shardOf } from '../../proto/subjects.ts';
 import { startTestControlPlane, type TestControlPlane, watchFleet } from '../support/control-plane.ts';
 import { startNatsServer, type TestNatsServer } from '../support/nats-server.ts';
@@ -160,6 +167,56 @@ describe('the fleet', () => {
       timeoutMs: 10_000,
     });
     expect((seen.at(-1)?.version ?? 0) > (seen[0]?.version ?? 0)).toBe(true);
+  });
+
+  it('has a breaker opened for all by its callers, shown with its evidence, where the policy asks for one', async () => {
+    const verdicts: (ReturnType<typeof decodeVerdict> | undefined)[] = [];
+    connection.subscribe('weir.brk.>', { callback: (_, message) => verdicts.push(decodeVerdict(message.data)) });
+    const other = await start(['--id', 'cp-1']);
+    const breaker = { circuitBreaker: { consecutiveFailures: 5 } };
+    const spec = { target: { service: 'payments' }, outbound: breaker };
+    await controlPlane.ask('POST', path, { body: { ...policy(1), spec } });
+    await until(() => [controlPlane, other].some(({ logged }) => logged.some(({ msg }) => msg === 'leading')), {
+      what: 'one leads',
+    });
+    const report = (target: string, n: number) => {
+      for (let caller = 0; caller < 4; caller++) {
+        const who = identity('orders', `orders-${caller}`);
+        connection.publish(
+          `weir.rep.${shardOf(target)}.shop.orders.orders-${caller}`,
+          encodeReport({ identity: who, seq: ++seq, intervalMs: 100, targets: [{ target, n, fail: n, demand: n }] }),
+        );
+      }
+    };
+    const failingMs = performance.now();
+    const timer = setInterval(() => {
+      report('shop/payments', 10);
+      report('shop/unprotected', 10);
+    }, 100);
+    try {
+      await until(() => verdicts.some((verdict) => verdict?.state === 'open'), { what: 'the breaker is opened' });
+      console.log(`opened ${(performance.now() - failingMs).toFixed(0)} ms after the first report of a failure`);
+      for (const { url } of [controlPlane, other]) {
+        const events = await watchFleet(url);
+        const shown = await until(
+          () => events.snapshots.at(-1)?.services.find((each) => each.breaker.state === 'open'),
+          {
+            what: 'every control plane shows it',
+          },
+        );
+        expect(shown).toMatchObject({ service: 'payments', breaker: { voters: 4, failingVoters: 4 } });
+        expect(shown.breaker.evidence).toContain('4 of 4 callers');
+        expect(
+          events.snapshots.at(-1)?.events.some(({ kind, text }) => kind === 'breaker' && text.includes('open')),
+        ).toBe(true);
+        await events.close();
+      }
+    } finally {
+      clearInterval(timer);
+    }
+    expect(verdicts.some((verdict) => verdict?.target === 'shop/unprotected' && verdict.state !== 'closed')).toBe(
+      false,
+    );
   });
 
   it('is led by one, and by another within 2 s when that one ends', async () => {

@@ -107,6 +107,18 @@ describe('the life of a policy', () => {
         { revision: 1, action: 'create', by: 'loopback' },
       ],
     });
+    const manager = await connection.jetstreamManager();
+    await until(async () => (await manager.streams.info('WEIR_EVENTS')).state.messages === 4, {
+      what: 'four audit entries',
+    });
+    const entry = await manager.streams.getMessage('WEIR_EVENTS', { seq: 2 });
+    expect(entry.json()).toMatchObject({
+      kind: 'policy',
+      policy: 'shop/payments',
+      action: 'update',
+      by: 'loopback',
+      revision: 2,
+    });
   });
 
   it('refuses a wrong one with every error and its place, and changes nothing', async () => {
