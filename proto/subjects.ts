@@ -54,8 +54,7 @@ export const republish = {
 
 /** Core subjects. */
 export const subjects = {
-  heartbeat: (from: ServiceName, id: string): string =>
-    `weir.hb.${shardOf(serviceKey(from))}.${token(from)}.${id}`,
+  heartbeat: (from: ServiceName, id: string): string => `weir.hb.${shardOf(serviceKey(from))}.${token(from)}.${id}`,
   heartbeatAll: 'weir.hb.>',
   ack: (from: ServiceName, id: string): string => `weir.ack.${token(from)}.${id}`,
   ackAll: 'weir.ack.>',

@@ -152,7 +152,7 @@ describe.skipIf(!existsSync(join(distFolder, 'control-plane/main.js')))('dev, an
       timeoutMs: 10_000,
       intervalMs: 200,
     });
-    expect((await runWeir([], { env })).stdout).toMatch(/^SERVICE[^]*\nshop\/web +1 /);
+    expect((await runWeir([], { env })).stdout).toMatch(/^SERVICE[\s\S]*\nshop\/web +1 /);
     await sidecar.stop();
   });
 
