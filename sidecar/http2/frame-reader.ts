@@ -135,7 +135,7 @@ export class FrameReader {
     }
     const taken = Math.min(end - pos, this.remaining);
     const contentLeft = this.remaining - this.padding;
-    const content = taken < contentLeft ? taken : contentLeft;
+    const content = Math.min(taken, contentLeft);
     this.remaining -= taken;
     // What is left of the frame is padding only, and less of it.
     if (this.padding > this.remaining) this.padding = this.remaining;

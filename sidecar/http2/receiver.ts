@@ -55,7 +55,7 @@ export class Receiver {
 
   /** Moves credit from held to returned. Returns whether a frame was written. */
   credit(stream: Http2Stream, bytes: number): boolean {
-    const count = bytes < stream.held ? bytes : stream.held;
+    const count = Math.min(bytes, stream.held);
     if (count <= 0) return false;
     stream.held -= count;
     this.held -= count;

@@ -38,12 +38,12 @@ const definition = loadSync(path, { defaults: true });
 const loaded = grpc.loadPackageDefinition(definition);
 
 function serviceClient(): grpc.ServiceClientConstructor {
-  const weir = loaded['weir'];
+  const weir = loaded.weir;
   if (weir === undefined || typeof weir === 'function' || !('test' in weir)) throw new Error('echo.proto has changed');
-  const inner = weir['test'];
+  const inner = weir.test;
   if (inner === undefined || typeof inner === 'function' || !('Echo' in inner))
     throw new Error('echo.proto has changed');
-  const echo = inner['Echo'];
+  const echo = inner.Echo;
   if (typeof echo !== 'function') throw new Error('echo.proto has changed');
   return echo;
 }
