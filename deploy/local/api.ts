@@ -51,17 +51,18 @@ export class Api {
     await this.replace(document);
   }
 
-  /** Replaces the policy, whatever its present revision; answers performance.now() at the answer. */
-  async replace(document: PolicyDocument): Promise<number> {
+  /** Replaces the policy, whatever its present revision; answers performance.now() at the request and at the answer. */
+  async replace(document: PolicyDocument): Promise<{ sentMs: number; answeredMs: number }> {
     const path = `/v1/namespaces/${namespace}/policies/${document.metadata.name}`;
     const current = await this.send('GET', path);
     if (!current.ok) throw await refusal(`GET ${path}`, current);
     await current.arrayBuffer();
+    const sentMs = performance.now();
     const replaced = await this.send('PUT', path, document, { 'if-match': current.headers.get('etag') ?? '' });
     const answeredMs = performance.now();
     if (!replaced.ok) throw await refusal(`PUT ${path}`, replaced);
     await replaced.arrayBuffer();
-    return answeredMs;
+    return { sentMs, answeredMs };
   }
 
   private async get<Type extends TSchema>(path: string, schema: Type): Promise<Static<Type>> {

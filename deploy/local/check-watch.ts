@@ -60,6 +60,8 @@ export class CallerWatch {
   /** When the first failed call had been sent. */
   firstFailureMs: number | undefined;
   failures = 0;
+  /** Callers that have seen a call fail. */
+  readonly failing = new Set<number>();
   /** Callers that refused, or got an answer, since the last restart(). */
   readonly refusing = new Set<number>();
   readonly answering = new Set<number>();
@@ -79,6 +81,7 @@ export class CallerWatch {
   private see(outcome: Outcome): void {
     if (outcome.kind === 'failed') {
       this.failures++;
+      this.failing.add(outcome.caller);
       this.firstFailureMs = Math.min(outcome.startMs, this.firstFailureMs ?? outcome.startMs);
     } else if (outcome.kind === 'good') this.answering.add(outcome.caller);
     else if (outcome.reason === 'breaker_open' || outcome.reason === 'fleet_breaker_open')
@@ -121,11 +124,15 @@ export async function liveInstances(mesh: DemoMesh): Promise<number> {
   return (await mesh.api.instances()).filter(({ state }) => state === 'live').length;
 }
 
+export interface Push {
+  /** From the API's answer, and from the request, to the last ack. */
+  readonly ms: number;
+  readonly fromRequestMs: number;
+  readonly sidecars: number;
+}
+
 /** Replaces the policy of payments by one with another queue wait, and waits for the ack of every sidecar it is for. */
-export async function pushPolicy(
-  { mesh, watch, changes }: CheckContext,
-  timeoutMs: number,
-): Promise<{ ms: number; sidecars: number }> {
+export async function pushPolicy({ mesh, watch, changes }: CheckContext, timeoutMs: number): Promise<Push> {
   changes.count++;
   const [document] = readPolicies('payments.yaml', (source) =>
     source.replace('waitMax: 150ms', `waitMax: ${150 + changes.count}ms`),
@@ -136,7 +143,7 @@ export async function pushPolicy(
   );
   const aboveVersion = Math.max(0, ...applied.map(({ version }) => version));
   const instances = applied.map(({ instance }) => instance);
-  const answeredMs = await mesh.api.replace(document);
+  const { sentMs, answeredMs } = await mesh.api.replace(document);
   const lastMs = await poll(async () => watch.lastAckMs({ target: payments, aboveVersion, instances }), {
     timeoutMs,
     everyMs: 5,
@@ -144,8 +151,25 @@ export async function pushPolicy(
   if (lastMs === undefined || instances.length === 0) {
     throw new Failure(`not every one of ${instances.length} sidecars acknowledged a version above ${aboveVersion}`);
   }
-  // The last ack may well be here before the API has answered.
-  return { ms: Math.max(0, lastMs - answeredMs), sidecars: instances.length };
+  return {
+    // The last ack may well be here before the API has answered.
+    ms: Math.max(0, lastMs - answeredMs),
+    fromRequestMs: lastMs - sentMs,
+    sidecars: instances.length,
+  };
+}
+
+/**
+ * Nothing failed that had not been broken, nothing was refused but for load, and most answers came in time. How many do
+ * is the machine's affair: on a busy one a request may be late, but it may not fail.
+ */
+export function isHealthy(tally: Tally): boolean {
+  const forLoad = ['queue_full', 'queue_timeout'].reduce(
+    (sum, reason) => sum + (tally.refusedByReason.get(reason) ?? 0),
+    0,
+  );
+  const lost = tally.failed + tally.refused - forLoad;
+  return tally.answered > 0 && lost <= 0.02 * tally.answered && tally.good >= 0.75 * tally.answered;
 }
 
 export function describe(tally: Tally): string {

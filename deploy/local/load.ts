@@ -4,6 +4,7 @@
  * the next question (coordinated omission). Each request is sent twice at the same moment, to both sides.
  */
 import { performance } from 'node:perf_hooks';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { type ServiceError, status } from '@grpc/grpc-js';
 import { type Random, XorShift32 } from '../../proto/kernel/random.ts';
 import { reasonTable } from '../../proto/reasons.ts';
@@ -16,6 +17,8 @@ import { calmInventoryPerSecond, calmPaymentsPerSecond, deadlineMs, type Side, s
  * a process up costs more than a request. A request waits 10 ms for its batch on average, and its clock is running.
  */
 const tickMs = 20;
+/** The load grows to its rate over this time: seven cold processes are no picture of a shop. */
+const rampMs = 4_000;
 /** Deadlines bound what is in flight; this is for a machine that stood still (a laptop's lid) and owes hours of requests. */
 const burstMax = 500;
 
@@ -43,6 +46,7 @@ export class Load {
   private readonly held = new Set<number>();
   private timer: NodeJS.Timeout | undefined;
   private turn = 0;
+  private startedMs = 0;
   /** Sides that get the load. */
   readonly active = new Set<Side>(sides);
 
@@ -95,8 +99,33 @@ export class Load {
     this.held.delete(caller);
   }
 
+  /** Asks every `orders` for both of its methods until it answers: connections made, endpoints known. Not counted. */
+  async warmUp(timeoutMs: number): Promise<void> {
+    const untilMs = performance.now() + timeoutMs;
+    const ask = async (side: Side, caller: number, method: ShopFlow): Promise<void> => {
+      for (;;) {
+        const outcome = await this.once(side, caller, method);
+        if (outcome.kind === 'good') return;
+        if (performance.now() > untilMs) {
+          throw new Error(`orders-${caller} (${side}) does not answer ${method}: ${outcome.kind} ${outcome.reason}`);
+        }
+        await sleep(50);
+      }
+    };
+    const callers = this.clients.with.map((_, caller) => caller);
+    await Promise.all(
+      sides.flatMap((side) =>
+        callers.map(async (caller) => {
+          await ask(side, caller, 'Check');
+          await ask(side, caller, 'Place');
+        }),
+      ),
+    );
+  }
+
   start(): void {
     const nowMs = performance.now();
+    this.startedMs = nowMs;
     for (const flow of this.flows) flow.nextMs = nowMs;
     this.timer = setInterval(() => this.tick(performance.now()), tickMs);
   }
@@ -112,18 +141,19 @@ export class Load {
   }
 
   /** One request outside the flow, to a caller of choice; it is counted like the others. */
-  async once(side: Side, caller: number): Promise<Outcome> {
-    return await new Promise((resolve) => this.send(side, 'Place', 0, caller, performance.now(), resolve));
+  async once(side: Side, caller: number, method: ShopFlow = 'Place'): Promise<Outcome> {
+    return await new Promise((resolve) => this.send(side, method, 0, caller, performance.now(), resolve));
   }
 
   private tick(nowMs: number): void {
     const caller = this.nextCaller();
+    const share = Math.min(1, 0.2 + (0.8 * (nowMs - this.startedMs)) / rampMs);
     for (const flow of this.flows) {
       for (let sent = 0; flow.nextMs <= nowMs && sent < burstMax; sent++) {
         flow.number++;
         for (const side of this.active) this.send(side, flow.method, flow.number, caller, flow.nextMs);
         // Evenly spaced with a jitter of half a gap, so that sources are not in step with the workers.
-        flow.nextMs += (1_000 / flow.ratePerSecond) * (0.5 + this.random.next());
+        flow.nextMs += (1_000 / (share * flow.ratePerSecond)) * (0.5 + this.random.next());
       }
       if (flow.nextMs < nowMs - deadlineMs) flow.nextMs = nowMs;
     }

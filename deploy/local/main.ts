@@ -45,6 +45,9 @@ interface Arguments {
 /** The port an operator would expect, so that the addresses are the same at every start. */
 const favouriteApiPort = 15_080;
 
+/** Endpoints and connections of a first request come at their own pace. */
+const warmUpTimeoutMs = 10_000;
+
 async function main(): Promise<number> {
   const startMs = performance.now();
   const options = parseArguments(process.argv.slice(2));
@@ -70,6 +73,9 @@ async function main(): Promise<number> {
     if (!stopping.signal.aborted) view.say(`! ${child.spec.name} ended by itself (${describe(exit)})\n${child.tail()}`);
   });
 
+  // While it is still starting, what was asked to end ends the start.
+  const giveUp = (): void => void processes.stop();
+  stopping.signal.addEventListener('abort', giveUp);
   let mesh: DemoMesh | undefined;
   let load: Load | undefined;
   try {
@@ -78,9 +84,13 @@ async function main(): Promise<number> {
       dataDir,
       seed: options.seed,
       apiPort: !options.check && (await isFree(favouriteApiPort)) ? favouriteApiPort : 0,
+      calibrate: options.check,
       onStep: (text) => view.say(`✓ ${since()}  ${text}`),
     });
+    stopping.signal.removeEventListener('abort', giveUp);
     load = new Load({ orders: mesh.orders, seed: options.seed });
+    await load.warmUp(warmUpTimeoutMs);
+    view.say(`✓ ${since()}  a first request through every orders, on both sides`);
     load.start();
     view.say(`✓ ${since()}  load is flowing, the same to both sides`);
     if (options.check)
@@ -88,7 +98,7 @@ async function main(): Promise<number> {
     await runLive({ mesh, load, view, signal: stopping.signal });
     return 0;
   } catch (error) {
-    if (stopping.signal.aborted) return 130;
+    if (stopping.signal.aborted) return options.check ? 130 : 0;
     process.stderr.write(`${error instanceof Error ? error.message : String(error)}\n`);
     return 70;
   } finally {

@@ -144,6 +144,7 @@ export class Processes {
   private readonly folder: string;
   private readonly onUnexpectedExit: (child: Child, exit: Exit) => void;
   private readonly children = new Set<Child>();
+  private isStopping = false;
   private readonly killAll = (): void => {
     for (const child of this.children) child.kill('SIGKILL');
   };
@@ -157,6 +158,7 @@ export class Processes {
   }
 
   spawn(spec: SpawnSpec): Child {
+    if (this.isStopping) throw new Error(`${spec.name} is not started: stopping`);
     const child = new Child(spec, join(this.folder, `${spec.name}.log`), this.onUnexpectedExit);
     this.children.add(child);
     void child.exited.then(() => this.children.delete(child));
@@ -169,6 +171,7 @@ export class Processes {
 
   /** Ends all children, the highest tier first. */
   async stop(): Promise<void> {
+    this.isStopping = true;
     const tiers = [...new Set([...this.children].map((child) => child.spec.tier))].sort((a, b) => b - a);
     for (const tier of tiers) {
       await Promise.all([...this.children].filter((child) => child.spec.tier === tier).map((child) => child.stop()));

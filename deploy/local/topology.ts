@@ -5,7 +5,7 @@
  *   load → orders ×4 ─┬→ payments ×2     load → ▢ orders ×4 ▢ ─┬→ ▢ payments ×2
  *                     └→ inventory ×1                          └→ ▢ inventory ×1      ▢ = a sidecar
  *
- * `payments` is the bottleneck on purpose: 2 instances × 5 workers / 40 ms = 250 requests/s; the other two have an order
+ * `payments` is the bottleneck on purpose: 2 instances × 5 workers / 32 ms = 312 requests/s; the other two have an order
  * of magnitude to spare. A service process serves both shops, on two ports with workers of their own: seven processes
  * instead of fourteen. Rates are modest, because the shops, the sidecars and the load share one machine, and a figure is
  * only worth something while the machine itself is not the limit. For the same reason overload is made from both ends,
@@ -27,11 +27,11 @@ export interface ServiceSpec {
 
 export const topology: readonly ServiceSpec[] = [
   { kind: 'orders', instances: 4, workers: 16, serviceMs: 2 },
-  { kind: 'payments', instances: 2, workers: 5, serviceMs: 40 },
+  { kind: 'payments', instances: 2, workers: 5, serviceMs: 32 },
   { kind: 'inventory', instances: 1, workers: 16, serviceMs: 5 },
 ];
 
-/** Requests that one instance keeps waiting: 4 s of work for a `payments` instance, 10 s for a slow one. */
+/** Requests that one instance keeps waiting: 3 s of work for a `payments` instance, 10 s for a slow one. */
 export const appQueueMax = 500;
 
 /** A caller of `orders` has no use for an answer after this. */
@@ -42,7 +42,7 @@ export const calmPaymentsPerSecond = 204;
 export const calmInventoryPerSecond = 12;
 
 /** Under overload payments takes so many times longer, and is asked for so many times what it then can do. */
-export const overloadSlowFactor = 2.5;
+export const overloadSlowFactor = 3;
 export const overloadFactor = 3;
 
 /** What `orders` writes into :authority, and what the sidecar routes by. */
@@ -71,4 +71,10 @@ export function members(): Member[] {
       instance: `${spec.kind}-${index}`,
     })),
   );
+}
+
+/** Requests per second by the book: what a service could do if timers were exact. */
+export function nominalCapacity(kind: ServiceKind): number {
+  const { instances, workers, serviceMs } = specOf(kind);
+  return (instances * workers * 1_000) / serviceMs;
 }
