@@ -36,7 +36,7 @@ import { metricsDoor } from './io/metrics-door.ts';
 import { ProxyMesh } from './io/proxy-mesh.ts';
 import { RequestLog } from './io/request-log.ts';
 import { Timers } from './io/timers.ts';
-import { UpstreamPool } from './io/upstream-pool.ts';
+import { UpstreamPool } from './io/upstream/pool.ts';
 import { LivePolicy } from './policy/swap.ts';
 import { AuthorityMap } from './routing/authority.ts';
 import { Cluster } from './routing/cluster.ts';

@@ -18,7 +18,7 @@ import type { BundleVerdict, Log, Mesh, TargetLink } from './control-link/mesh.t
 import type { Listener } from './listener.ts';
 import type { BreakerReading, MetricFacts } from './metrics-door.ts';
 import type { Timers } from './timers.ts';
-import type { UpstreamPool } from './upstream-pool.ts';
+import type { UpstreamPool } from './upstream/pool.ts';
 
 export interface ProxyParts {
   readonly identity: Identity;

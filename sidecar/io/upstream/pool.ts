@@ -3,14 +3,13 @@
  * for another stream, and the first with room is used, so that streams share connections and their writes. HTTP/1.1 goes
  * through node's agent.
  */
-import net from 'node:net';
-import { Protocol, type Upstreams, type UpstreamWaiter } from '../exchange/http-stream.ts';
-import { type ConnectionLimits, defaultLimits, upstreamStreamsMax } from '../http2/limits.ts';
-import { clock } from './clock.ts';
-import { connectOptions } from './connect-options.ts';
-import { Http1Upstream } from './http1-upstream.ts';
-import { Http2Socket, type Http2SocketOwner } from './http2-socket.ts';
-import { readSlab } from './read-slab.ts';
+import type net from 'node:net';
+import { Protocol, type Upstreams, type UpstreamWaiter } from '../../exchange/http-stream.ts';
+import { type ConnectionLimits, defaultLimits, upstreamStreamsMax } from '../../http2/limits.ts';
+import { clock } from '../clock.ts';
+import { Http1Upstream } from '../http1-upstream.ts';
+import { Http2Socket, type Http2SocketOwner } from '../http2-socket.ts';
+import { dial } from './dial.ts';
 
 export const connectionsPerEndpointMax = 64;
 /** Requests that may wait for a connection to one endpoint. */
@@ -138,37 +137,23 @@ class EndpointConnections {
 
   private dial(timeoutMs: number): void {
     this.dialling++;
-    let onRead: ((count: number, buf: Buffer) => void) | null = null;
-    const onread = {
-      buffer: readSlab,
-      callback: (count: number): boolean => {
-        onRead?.(count, readSlab);
-        return true;
+    dial(
+      this.address,
+      { timeoutMs, tls: null },
+      {
+        onConnected: (socket) => {
+          this.dialling--;
+          const pooled = new PooledConnection(socket, this.limits, this);
+          this.open.push(pooled);
+          this.serveWaiters();
+          return pooled.socket;
+        },
+        onFailed: (detail) => {
+          this.dialling--;
+          this.onDialFailed(detail);
+        },
       },
-    };
-    const socket = net.connect({ ...connectOptions(this.address), noDelay: true, onread });
-    const failed = (detail: string): void => {
-      clearTimeout(timer);
-      socket.destroy();
-      this.dialling--;
-      this.onDialFailed(detail);
-    };
-    const onError = (error: Error): void => failed(error.message);
-    const timer = setTimeout(() => {
-      socket.off('error', onError);
-      socket.on('error', () => {});
-      failed(`no connection to ${this.address} in ${timeoutMs} ms`);
-    }, timeoutMs);
-    socket.once('error', onError);
-    socket.once('connect', () => {
-      clearTimeout(timer);
-      socket.off('error', onError);
-      this.dialling--;
-      const pooled = new PooledConnection(socket, this.limits, this);
-      onRead = (count, buf) => pooled.socket.onRead(count, buf);
-      this.open.push(pooled);
-      this.serveWaiters();
-    });
+    );
   }
 
   private onDialFailed(detail: string): void {

@@ -1,0 +1,77 @@
+/**
+ * Opens a socket to an endpoint, within a time, and hands it over ready to use: everything it reads arrives in the one
+ * slab that all sockets share, so an idle connection holds no read buffer. Exactly one of the handlers is called, never
+ * before `dial` has returned; after `abort` none is.
+ */
+import net from 'node:net';
+import { tick } from '../clock.ts';
+import { connectOptions } from '../connect-options.ts';
+import { readSlab } from '../read-slab.ts';
+
+/** A peer that vanished without a word is noticed by the kernel even while nothing is sent. */
+const keepAliveIdleMs = 30_000;
+
+export interface DialOptions {
+  /** For everything until the socket can be used: TCP, and TLS where there is any. */
+  readonly timeoutMs: number;
+  readonly tls: null;
+}
+
+export interface SocketReader {
+  /** The bytes are in buf[0, count) and gone when this returns. */
+  onRead(count: number, buf: Buffer): void;
+}
+
+export interface DialHandlers {
+  /** `alpn` is what TLS agreed on, '' without TLS. What the socket reads goes to the reader that is returned. */
+  onConnected(socket: net.Socket, alpn: string): SocketReader;
+  onFailed(detail: string): void;
+}
+
+export interface Dialling {
+  abort(): void;
+}
+
+export function dial(address: string, options: DialOptions, handlers: DialHandlers): Dialling {
+  const { timeoutMs } = options;
+  let reader: SocketReader | null = null;
+  const onread = {
+    buffer: readSlab,
+    callback: (count: number): boolean => {
+      reader?.onRead(count, readSlab);
+      return true;
+    },
+  };
+  const socket = net.connect({
+    ...connectOptions(address),
+    noDelay: true,
+    keepAlive: true,
+    keepAliveInitialDelay: keepAliveIdleMs,
+    onread,
+  });
+  let isOver = false;
+  const giveUp = (): void => {
+    isOver = true;
+    clearTimeout(timer);
+    socket.destroy();
+  };
+  const fail = (detail: string): void => {
+    if (isOver) return;
+    giveUp();
+    tick();
+    handlers.onFailed(detail);
+  };
+  const timer = setTimeout(() => fail(`no connection to ${address} in ${timeoutMs} ms`), timeoutMs);
+  // Stays until the new owner listens: an error that nobody hears would end the process.
+  const onError = (error: Error): void => fail(error.message);
+  socket.on('error', onError);
+  socket.once('connect', () => {
+    if (isOver) return;
+    isOver = true;
+    clearTimeout(timer);
+    tick();
+    reader = handlers.onConnected(socket, '');
+    socket.off('error', onError);
+  });
+  return { abort: giveUp };
+}
