@@ -20,7 +20,10 @@ export interface Clock {
 /** A request as its side sees it, and what the side took for it: all of it is given back in `Side.settle`. */
 export interface RequestView extends Waiter {
   readonly head: HeaderList;
+  /** Where it came from; see Peer. */
   readonly peerAddress: string;
+  /** Who the caller proved to be, by mutual TLS; '' = nobody in particular. */
+  readonly peerIdentity: string;
   readonly startedMs: number;
   readonly protocol: number;
   readonly status: number;

@@ -22,6 +22,7 @@ import { outcomeOfReason } from './accounting.ts';
 import { answerFor, grpcTrailersFor } from './answers.ts';
 import type { ExchangeContext, RequestView, Side } from './context.ts';
 import type { HttpStream, UpstreamConnection, UpstreamWaiter } from './http-stream.ts';
+import type { Peer } from './peer.ts';
 import { ResponseSide } from './response-side.ts';
 import type { Target } from './targets.ts';
 import type { TrafficStats } from './traffic-stats.ts';
@@ -39,8 +40,8 @@ export class Exchange extends Timer implements RequestView, StreamHandler, Upstr
   readonly down: HttpStream;
   readonly head: HeaderList;
   readonly protocol: number;
-  /** Who asks: the address of the socket's other end. */
   readonly peerAddress: string;
+  readonly peerIdentity: string;
   readonly startedMs: number;
   up: HttpStream | null = null;
   deadlineMs = 0;
@@ -78,7 +79,7 @@ export class Exchange extends Timer implements RequestView, StreamHandler, Upstr
     head: HeaderList,
     endStream: boolean,
     protocol: number,
-    peerAddress: string,
+    peer: Peer,
   ) {
     super();
     this.context = context;
@@ -88,7 +89,8 @@ export class Exchange extends Timer implements RequestView, StreamHandler, Upstr
     this.requestEnded = endStream;
     this.bytes = head.bytes + (endStream ? 0 : heldContentMax(head.contentLength));
     this.protocol = protocol;
-    this.peerAddress = peerAddress;
+    this.peerAddress = peer.address;
+    this.peerIdentity = peer.identity;
     this.startedMs = context.clock.nowMs;
     down.handler = this;
   }

@@ -3,6 +3,7 @@
  * the sniffing listener feeds it sockets.
  */
 import http from 'node:http';
+import type { Socket } from 'node:net';
 import type { HttpStream } from '../exchange/http-stream.ts';
 import { ErrorCode } from '../http2/constants.ts';
 import type { HeaderList } from '../http2/hpack/field.ts';
@@ -11,7 +12,7 @@ import { tick } from './clock.ts';
 import { Http1Body } from './http1-body.ts';
 import { requestHead, toRaw } from './http1-headers.ts';
 
-export type Http1RequestHandler = (stream: HttpStream, head: HeaderList, endStream: boolean, peer: string) => void;
+export type Http1RequestHandler = (stream: HttpStream, head: HeaderList, endStream: boolean, socket: Socket) => void;
 
 export function createHttp1Server(onRequest: Http1RequestHandler): http.Server {
   const server = http.createServer({ maxHeaderSize: 65_536, keepAliveTimeout: 75_000 });
@@ -29,7 +30,7 @@ export function createHttp1Server(onRequest: Http1RequestHandler): http.Server {
     }
     const hasBody = request.headers['transfer-encoding'] !== undefined || head.contentLength > 0;
     const stream = new Http1DownstreamStream(request, response, !hasBody);
-    onRequest(stream, head, !hasBody, request.socket.remoteAddress ?? '');
+    onRequest(stream, head, !hasBody, request.socket);
     stream.begin();
   });
   return server;

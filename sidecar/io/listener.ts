@@ -8,6 +8,8 @@ import type { ListenAddress } from '../../proto/kernel/options.ts';
 import type { ExchangeContext, Side } from '../exchange/context.ts';
 import { Exchange } from '../exchange/exchange.ts';
 import { Protocol } from '../exchange/http-stream.ts';
+import type { Peer } from '../exchange/peer.ts';
+import { ErrorCode } from '../http2/constants.ts';
 import type { HeaderList } from '../http2/hpack/field.ts';
 import type { ConnectionLimits } from '../http2/limits.ts';
 import type { Http2Stream } from '../http2/stream.ts';
@@ -27,7 +29,7 @@ export class Listener {
   private readonly server: net.Server;
   private readonly http1: http.Server;
   private readonly http2 = new Set<DownstreamConnection>();
-  private readonly http1Sockets = new Set<net.Socket>();
+  private readonly http1Sockets = new Map<net.Socket, Peer>();
   private isDraining = false;
 
   constructor(context: ExchangeContext, side: Side, limits: ConnectionLimits, onRequest: () => void) {
@@ -35,7 +37,10 @@ export class Listener {
     this.side = side;
     this.limits = limits;
     this.onRequest = onRequest;
-    this.http1 = createHttp1Server((stream, head, endStream, peer) => {
+    this.http1 = createHttp1Server((stream, head, endStream, socket) => {
+      const peer = this.http1Sockets.get(socket);
+      // The socket closed in the meantime; nobody waits for an answer.
+      if (peer === undefined) return stream.reset(ErrorCode.cancel);
       onRequest();
       new Exchange(context, side, stream, head, endStream, Protocol.http1, peer).begin();
     });
@@ -86,12 +91,12 @@ export class Listener {
   async close(): Promise<void> {
     const closed = new Promise<void>((resolve) => this.server.close(() => resolve()));
     for (const { socket } of this.http2) socket.destroy();
-    for (const socket of this.http1Sockets) socket.destroy();
+    for (const socket of this.http1Sockets.keys()) socket.destroy();
     await closed;
   }
 
   private onSocket(socket: net.Socket): void {
-    const peer = socket.remoteAddress ?? '';
+    const peer: Peer = { address: socket.remoteAddress ?? '', identity: '' };
     accept(socket, {
       onHttp2: (moved) => {
         const connection = new DownstreamConnection(this, moved, peer);
@@ -100,14 +105,14 @@ export class Listener {
         return (count, buf) => connection.socket.onRead(count, buf);
       },
       onHttp1: (plain) => {
-        this.http1Sockets.add(plain);
+        this.http1Sockets.set(plain, peer);
         plain.once('close', () => this.http1Sockets.delete(plain));
         this.http1.emit('connection', plain);
       },
     });
   }
 
-  begin(stream: Http2Stream, head: HeaderList, endStream: boolean, peer: string): void {
+  begin(stream: Http2Stream, head: HeaderList, endStream: boolean, peer: Peer): void {
     this.onRequest();
     new Exchange(this.context, this.side, stream, head, endStream, Protocol.http2, peer).begin();
   }
@@ -124,9 +129,9 @@ export class Listener {
 class DownstreamConnection implements Http2SocketOwner {
   readonly socket: Http2Socket;
   private readonly listener: Listener;
-  private readonly peer: string;
+  private readonly peer: Peer;
 
-  constructor(listener: Listener, socket: net.Socket, peer: string) {
+  constructor(listener: Listener, socket: net.Socket, peer: Peer) {
     this.listener = listener;
     this.peer = peer;
     this.socket = listener.open(socket, this);

@@ -70,6 +70,7 @@ export class RequestLog implements Observer {
       peer: request.traffic?.peer,
       path: request.head.path,
       from: request.peerAddress,
+      identity: request.peerIdentity || undefined,
       retryAfterMs: request.retryAfterMs || undefined,
     });
   }
@@ -78,6 +79,8 @@ export class RequestLog implements Observer {
     this.log.info('request', {
       direction: side.name,
       peer: request.traffic?.peer,
+      from: request.peerAddress || undefined,
+      identity: request.peerIdentity || undefined,
       method: request.head.method,
       path: request.head.path,
       status: request.status,
