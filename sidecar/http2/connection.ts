@@ -223,10 +223,7 @@ export class Http2Connection implements FrameSink, StreamOwner, ControlTarget, M
       case FrameType.goaway:
         return this.control.onGoaway(streamId, buf, start, end);
       case FrameType.priority:
-        // Deprecated (§5.3.2): checked and ignored.
-        if (streamId === 0) return this.fail(ErrorCode.protocolError, 'PRIORITY on stream 0');
-        if (end - start !== 5) this.streamError(streamId, ErrorCode.frameSizeError);
-        return;
+        return this.control.onPriority(streamId, buf, start, end);
       case FrameType.pushPromise:
         return this.fail(ErrorCode.protocolError, 'PUSH_PROMISE is disabled');
       default:
@@ -305,6 +302,8 @@ export class Http2Connection implements FrameSink, StreamOwner, ControlTarget, M
   /** A stream error (§5.4.2): RST_STREAM, and the handler hears that the peer broke the protocol. */
   streamError(streamId: number, code: number): void {
     const stream = this.table.byId.get(streamId);
+    // A stream that nobody has opened cannot be reset (§6.4).
+    if (stream === undefined && this.table.isIdle(streamId)) return this.fail(code, 'error on an idle stream');
     this.writeReset(streamId, code);
     if (stream === undefined) return;
     this.endStream(stream);

@@ -100,6 +100,15 @@ export class ControlFrames {
     target.onPeerSettings();
   }
 
+  /** Priorities are deprecated (§5.3.2): checked and ignored. */
+  onPriority(streamId: number, buf: Buffer, start: number, end: number): void {
+    const target = this.target;
+    if (streamId === 0) return target.fail(ErrorCode.protocolError, 'PRIORITY on stream 0');
+    if (end - start !== 5) return target.streamError(streamId, ErrorCode.frameSizeError);
+    // RFC 7540 §5.3.1: a stream cannot depend on itself.
+    if ((buf.readUInt32BE(start) & 0x7fffffff) === streamId) target.streamError(streamId, ErrorCode.protocolError);
+  }
+
   onPing(flags: number, streamId: number, buf: Buffer, start: number, end: number): void {
     const target = this.target;
     if (streamId !== 0) return target.fail(ErrorCode.protocolError, 'PING on a stream');

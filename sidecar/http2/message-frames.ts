@@ -32,6 +32,8 @@ export class MessageFrames {
   private readonly receiver: Receiver;
   private readonly decoder: HpackDecoder;
   private readonly headerBlock = new HeaderBlock();
+  /** The last HEADERS made its stream depend on itself, a stream error (RFC 7540 §5.3.1). */
+  private dependsOnItself = false;
 
   constructor(target: MessageTarget, limits: ConnectionLimits, table: StreamTable, receiver: Receiver) {
     this.target = target;
@@ -106,9 +108,14 @@ export class MessageFrames {
       to -= from < to ? buf[from]! : 0;
       from++;
     }
-    if ((flags & Flag.priority) !== 0) from += 5;
+    let dependsOn = 0;
+    if ((flags & Flag.priority) !== 0) {
+      if (from + 5 <= to) dependsOn = buf.readUInt32BE(from) & 0x7fffffff;
+      from += 5;
+    }
     if (from > to) return this.target.fail(ErrorCode.protocolError, 'padding longer than the frame');
     const endStream = (flags & Flag.endStream) !== 0;
+    this.dependsOnItself = dependsOn === streamId;
     if ((flags & Flag.endHeaders) !== 0) return this.onHeaderBlock(streamId, endStream, buf, from, to);
     if (!this.headerBlock.begin(streamId, endStream, buf, from, to)) {
       this.target.fail(ErrorCode.enhanceYourCalm, 'header block too large');
@@ -134,6 +141,7 @@ export class MessageFrames {
     const stream = this.table.byId.get(streamId);
     if (stream !== undefined) {
       if (stream.remoteClosed) return this.target.streamError(streamId, ErrorCode.streamClosed);
+      if (this.dependsOnItself) return this.target.streamError(streamId, ErrorCode.protocolError);
       if (this.target.isServer || stream.headDone) return this.onTrailers(stream, list, endStream);
       return this.onResponse(stream, list, endStream);
     }
@@ -146,6 +154,7 @@ export class MessageFrames {
     this.table.lastPeerId = streamId;
     if (this.table.byId.size >= this.limits.concurrentStreamsMax)
       return this.target.writeReset(streamId, ErrorCode.refusedStream);
+    if (this.dependsOnItself) return this.target.writeReset(streamId, ErrorCode.protocolError);
     if (list.requestError !== 0 && !list.tooLarge) return this.target.writeReset(streamId, ErrorCode.protocolError);
     if (endStream && list.contentLength > 0) return this.target.writeReset(streamId, ErrorCode.protocolError);
     const created = this.target.createStream(streamId);

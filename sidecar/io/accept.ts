@@ -4,8 +4,8 @@
  * it dials, so an accepted socket's handle is moved into a new net.Socket; this file is the only one that knows.
  */
 import net from 'node:net';
-import { prefaceBytes } from '../http2/constants.ts';
 import { readSlab } from './read-slab.ts';
+import { sniff } from './sniff.ts';
 
 /** How long a client may take to show which protocol it speaks (slow-loris). */
 const sniffTimeoutMs = 10_000;
@@ -32,17 +32,20 @@ export function accept(socket: net.Socket, handlers: AcceptHandlers): void {
   };
   const onData = (chunk: Buffer): void => {
     seen = seen.length === 0 ? chunk : Buffer.concat([seen, chunk]);
-    const compared = Math.min(seen.length, prefaceBytes.length);
-    if (seen.compare(prefaceBytes, 0, compared, 0, compared) !== 0) {
+    const protocol = sniff(seen);
+    if (protocol === 'http1') {
       stop();
       socket.pause();
       socket.unshift(seen);
       handlers.onHttp1(socket);
       // Whoever took it listens now, but node starts no flow again that was paused.
       socket.resume();
-    } else if (seen.length >= prefaceBytes.length) {
+    } else if (protocol === 'http2') {
       stop();
       rewrap(socket, seen, handlers);
+    } else if (protocol === 'neither') {
+      stop();
+      socket.destroy();
     }
   };
   socket.on('data', onData);
