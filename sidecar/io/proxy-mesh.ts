@@ -8,17 +8,15 @@ import type { Random } from '../../proto/kernel/random.ts';
 import { type Bundle, chooseSpec } from '../../proto/policy/bundle.ts';
 import { reasonName } from '../../proto/reasons.ts';
 import { hideCredentials, type SidecarConfig } from '../config.ts';
-import type { Target, Targets } from '../exchange/targets.ts';
+import type { Target } from '../exchange/targets.ts';
 import type { TrafficStats } from '../exchange/traffic-stats.ts';
 import type { LivePolicy } from '../policy/swap.ts';
 import { breakerStateName } from '../resilience/breaker.ts';
 import type { AdminFacts } from './admin-door.ts';
 import { tick } from './clock.ts';
 import type { BundleVerdict, Log, Mesh, TargetLink } from './control-link/mesh.ts';
-import type { Listener } from './listener.ts';
 import type { BreakerReading, MetricFacts } from './metrics-door.ts';
-import type { Timers } from './timers.ts';
-import type { UpstreamPool } from './upstream/pool.ts';
+import type { Plane } from './plane.ts';
 
 export interface ProxyParts {
   readonly identity: Identity;
@@ -26,14 +24,7 @@ export interface ProxyParts {
   readonly config: SidecarConfig;
   readonly random: Random;
   readonly log: TextLog;
-  readonly policy: LivePolicy;
-  readonly inboundTraffic: TrafficStats;
-  readonly unrouted: TrafficStats;
-  readonly targets: Targets;
-  readonly listeners: readonly Listener[];
-  readonly pool: UpstreamPool;
-  readonly timers: Timers;
-  readonly transitions: ReadonlyMap<string, number>;
+  readonly plane: Plane;
   readonly isDraining: () => boolean;
   readonly drain: () => void;
   readonly isConnected: () => boolean;
@@ -68,22 +59,21 @@ export class ProxyMesh implements Mesh, MetricFacts, AdminFacts {
   }
 
   inFlight(): number {
-    return this.parts.inboundTraffic.inFlight;
+    return this.parts.plane.inboundTraffic.inFlight;
   }
 
   *targetsInUse(): Iterable<TargetLink> {
-    for (const target of this.parts.targets.values()) yield this.linkOf(target);
+    for (const target of this.parts.plane.targets.values()) yield this.linkOf(target);
   }
 
   onTargetUsed(callback: (target: TargetLink) => void): void {
-    this.parts.targets.onCreated = (target) => callback(this.linkOf(target));
+    this.parts.plane.targets.onCreated = (target) => callback(this.linkOf(target));
   }
 
   applyBundle(key: string, bundle: Bundle, nowMs: number): BundleVerdict {
     const spec = chooseSpec(bundle, this.identity.instance);
-    const policies = [key === this.parts.policy.target ? this.parts.policy : null, this.parts.targets.get(key)?.policy];
     try {
-      for (const policy of policies) policy?.apply(spec, bundle, nowMs);
+      this.parts.plane.applyPolicy(key, spec, bundle, nowMs);
     } catch (error) {
       return { status: 'rejected', message: error instanceof Error ? error.message : String(error) };
     }
@@ -102,9 +92,9 @@ export class ProxyMesh implements Mesh, MetricFacts, AdminFacts {
       rssBytes: rss,
       heapBytes: heapUsed,
       bufferedBytes: this.bufferedBytes(),
-      loopLagMs: this.parts.timers.lagMs,
+      loopLagMs: this.parts.plane.loopLagMs,
       connections: this.connections(),
-      streams: this.parts.listeners.reduce((sum, listener) => sum + listener.streamCount, 0),
+      streams: this.parts.plane.streams,
       uptimeMs: process.uptime() * 1000,
     };
   }
@@ -120,40 +110,40 @@ export class ProxyMesh implements Mesh, MetricFacts, AdminFacts {
   // ── Metrics and admin ───────────────────────────────────────────────────────────────────────────────────────────
 
   *traffic(): Iterable<TrafficStats> {
-    yield this.parts.inboundTraffic;
-    for (const target of this.parts.targets.values()) yield target.traffic;
-    if (this.parts.unrouted.requests > 0) yield this.parts.unrouted;
+    yield this.parts.plane.inboundTraffic;
+    for (const target of this.parts.plane.targets.values()) yield target.traffic;
+    if (this.parts.plane.unrouted.requests > 0) yield this.parts.plane.unrouted;
   }
 
   *breakers(): Iterable<BreakerReading> {
-    for (const target of this.parts.targets.values()) {
+    for (const target of this.parts.plane.targets.values()) {
       const { breaker } = target.policy.outbound;
       if (breaker !== null) yield { upstream: target.key, state: breaker.state };
     }
   }
 
   breakerTransitions(): ReadonlyMap<string, number> {
-    return this.parts.transitions;
+    return this.parts.plane.transitions;
   }
 
   concurrencyLimit(): number {
-    return this.parts.policy.inbound.concurrencyLimit;
+    return this.parts.plane.policy.inbound.concurrencyLimit;
   }
 
   queueDepth(): number {
-    return this.parts.policy.inbound.admission?.queued ?? 0;
+    return this.parts.plane.policy.inbound.admission?.queued ?? 0;
   }
 
   bufferedBytes(): number {
-    return this.parts.listeners.reduce((sum, listener) => sum + listener.bufferedBytes, this.parts.pool.bufferedBytes);
+    return this.parts.plane.bufferedBytes;
   }
 
   connections(): number {
-    return this.parts.listeners.reduce((sum, listener) => sum + listener.connectionCount, 0);
+    return this.parts.plane.connections;
   }
 
   loopLagSeconds(): number {
-    return this.parts.timers.lagMs / 1000;
+    return this.parts.plane.loopLagMs / 1000;
   }
 
   controlPlaneConnected(): boolean {
@@ -161,7 +151,7 @@ export class ProxyMesh implements Mesh, MetricFacts, AdminFacts {
   }
 
   *policyVersions(): Iterable<{ target: string; version: number }> {
-    const { policy, targets } = this.parts;
+    const { policy, targets } = this.parts.plane;
     yield { target: policy.target, version: policy.version };
     for (const target of targets.values()) {
       if (target.key !== policy.target) yield { target: target.key, version: target.policy.version };
@@ -169,7 +159,8 @@ export class ProxyMesh implements Mesh, MetricFacts, AdminFacts {
   }
 
   config(): unknown {
-    const { config, policy, targets } = this.parts;
+    const { config } = this.parts;
+    const { policy, targets } = this.parts.plane;
     return {
       identity: this.identity,
       address: this.parts.address,
@@ -189,14 +180,14 @@ export class ProxyMesh implements Mesh, MetricFacts, AdminFacts {
   }
 
   stats(): unknown {
-    const { targets, timers } = this.parts;
+    const { targets, loopLagMs } = this.parts.plane;
     return {
       draining: this.isDraining(),
       connected: this.controlPlaneConnected(),
       connections: this.connections(),
       bufferedBytes: this.bufferedBytes(),
       queued: this.queueDepth(),
-      loopLagMs: timers.lagMs,
+      loopLagMs,
       process: this.process(),
       traffic: this.heartbeatTraffic().map(({ latencyBuckets: _, ...traffic }) => traffic),
       breakers: [...targets.values()].flatMap((target) => {

@@ -1,0 +1,111 @@
+/**
+ * Everything beside the path of requests: what operators and the control plane see of the data plane, and ask of it.
+ *
+ *   operators   health, metrics, admin: three doors, three addresses
+ *   fleet       control link over NATS, if there is one; requests are served without it
+ */
+import type { Log } from '../proto/kernel/log-format.ts';
+import type { ListenAddress } from '../proto/kernel/options.ts';
+import { XorShift32 } from '../proto/kernel/random.ts';
+import { type SidecarConfig, serviceNameOf } from './config.ts';
+import { adminDoor } from './io/admin-door.ts';
+import { type ControlLink, startControlLink } from './io/control-link/control-link.ts';
+import { openDoor } from './io/door.ts';
+import { healthDoor } from './io/health-door.ts';
+import { metricsDoor } from './io/metrics-door.ts';
+import type { Plane } from './io/plane.ts';
+import { ProxyMesh } from './io/proxy-mesh.ts';
+
+export interface Secrets {
+  readonly natsToken: string | undefined;
+  readonly metricsToken: string | undefined;
+  readonly meshToken: string | undefined;
+}
+
+/** Facts about this process that only the edge knows. */
+export interface ProcessFacts {
+  readonly instance: string;
+  readonly incarnation: string;
+  readonly version: string;
+  readonly seed: number;
+}
+
+export interface ControlSideOptions {
+  readonly config: SidecarConfig;
+  readonly secrets: Secrets;
+  readonly facts: ProcessFacts;
+  readonly log: Log;
+  readonly plane: Plane;
+  readonly isDraining: () => boolean;
+  readonly drain: () => void;
+}
+
+export class ControlSide {
+  private readonly options: ControlSideOptions;
+  private readonly doors: { close(): Promise<unknown> }[] = [];
+  private link: ControlLink | null = null;
+
+  constructor(options: ControlSideOptions) {
+    this.options = options;
+  }
+
+  /** Opens the doors; the control plane connects in the background. `inbound` is where the data plane listens. */
+  async start(inbound: string): Promise<Readonly<Record<string, string>>> {
+    const { config, secrets, isDraining } = this.options;
+    const mesh = this.mesh(inbound);
+    if (config.nats !== undefined) {
+      this.link = startControlLink(mesh, {
+        servers: config.nats.split(','),
+        token: secrets.natsToken,
+        dataDir: config.dataDir,
+      });
+    }
+    return {
+      health: await this.open(
+        healthDoor(() => (isDraining() ? 'draining' : '')),
+        config.health,
+      ),
+      metrics: await this.open(metricsDoor(mesh, secrets.metricsToken), config.metrics),
+      admin: await this.open(adminDoor(mesh), config.admin),
+    };
+  }
+
+  onDrain(): void {
+    this.link?.onDrain();
+  }
+
+  onBreakerTransition(target: string): void {
+    this.link?.onBreakerTransition(target);
+  }
+
+  async close(): Promise<void> {
+    await this.link?.close();
+    await Promise.all(this.doors.map((door) => door.close()));
+  }
+
+  private async open(door: Parameters<typeof openDoor>[0], address: ListenAddress): Promise<string> {
+    this.doors.push(door);
+    return openDoor(door, address);
+  }
+
+  private mesh(inbound: string): ProxyMesh {
+    const { config, facts, log, plane, isDraining, drain } = this.options;
+    return new ProxyMesh({
+      identity: {
+        ...serviceNameOf(config),
+        instance: facts.instance,
+        incarnation: facts.incarnation,
+        zone: config.zone ?? '',
+        version: facts.version,
+      },
+      address: config.app === undefined ? '' : (config.advertise ?? inbound),
+      config,
+      random: new XorShift32(facts.seed ^ 0x5bd1e995),
+      log,
+      plane,
+      isDraining,
+      drain,
+      isConnected: () => this.link?.connected ?? false,
+    });
+  }
+}

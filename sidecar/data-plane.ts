@@ -1,0 +1,198 @@
+/**
+ * The path of requests, all of it that runs in one thread:
+ *
+ *   callers ──▶ inbound listener ──▶ InboundSide  ─┐                ┌─▶ the app
+ *                                                  ├─▶ UpstreamPool ┤
+ *   the app ──▶ outbound listener ─▶ OutboundSide ─┘                └─▶ endpoints of other services
+ *               upstream ports ────▶ OutboundSide (one service each)
+ *
+ * It knows its policies and endpoints, and neither operators' doors nor a control plane: those are the control side's
+ * (control-side.ts), which sees it as a `Plane`.
+ */
+import type { Log } from '../proto/kernel/log-format.ts';
+import type { ListenAddress } from '../proto/kernel/options.ts';
+import { XorShift32 } from '../proto/kernel/random.ts';
+import { TimerWheel } from '../proto/kernel/timer-wheel.ts';
+import type { PolicySpec } from '../proto/policy/schema.ts';
+import { type SidecarConfig, serviceNameOf, splitPair } from './config.ts';
+import type { ExchangeContext } from './exchange/context.ts';
+import { Protocol } from './exchange/http-stream.ts';
+import { InboundSide } from './exchange/inbound.ts';
+import { MeshToken } from './exchange/mesh-token.ts';
+import { OutboundSide } from './exchange/outbound.ts';
+import { type Target, Targets } from './exchange/targets.ts';
+import { TrafficStats } from './exchange/traffic-stats.ts';
+import { defaultLimits } from './http2/limits.ts';
+import { BreakerLog } from './io/breaker-log.ts';
+import { clock } from './io/clock.ts';
+import { Listener } from './io/listener.ts';
+import type { Plane } from './io/plane.ts';
+import { RequestLog } from './io/request-log.ts';
+import { Timers } from './io/timers.ts';
+import { UpstreamPool } from './io/upstream/pool.ts';
+import { LivePolicy, type PolicyOrigin } from './policy/swap.ts';
+import { AuthorityMap } from './routing/authority.ts';
+import { Cluster } from './routing/cluster.ts';
+
+export interface DataPlaneOptions {
+  readonly config: SidecarConfig;
+  readonly meshToken: string | undefined;
+  readonly seed: number;
+  readonly filePolicies: ReadonlyMap<string, PolicySpec>;
+  readonly log: Log;
+}
+
+/** Where the data plane listens, as the first log line says it. */
+export interface ListeningAddresses {
+  inbound?: string;
+  outbound?: string;
+  upstreams?: Readonly<Record<string, string>>;
+}
+
+export class DataPlane implements Plane {
+  readonly policy: LivePolicy;
+  readonly inboundTraffic: TrafficStats;
+  readonly unrouted = new TrafficStats('outbound', 'unknown');
+  readonly targets: Targets;
+  onBreakerTransition: ((target: string) => void) | null = null;
+
+  private readonly options: DataPlaneOptions;
+  private readonly random: XorShift32;
+  private readonly wheel = new TimerWheel(4, clock.nowMs);
+  private readonly timers: Timers;
+  private readonly pool = new UpstreamPool();
+  private readonly requestLog: RequestLog;
+  private readonly breakerLog: BreakerLog;
+  private readonly context: ExchangeContext;
+  private readonly listeners: Listener[] = [];
+  private inbound: Listener | null = null;
+
+  constructor(options: DataPlaneOptions) {
+    const { config, log } = options;
+    this.options = options;
+    this.random = new XorShift32(options.seed);
+    this.requestLog = new RequestLog(log, this.random, config.accessLogSample);
+    this.breakerLog = new BreakerLog(log, (target) => this.onBreakerTransition?.(target));
+    this.context = { clock, wheel: this.wheel, upstreams: this.pool, observer: this.requestLog };
+    this.policy = new LivePolicy(config.service);
+    this.applyFilePolicy(this.policy);
+    this.inboundTraffic = new TrafficStats('inbound', config.service);
+    this.timers = new Timers(this.wheel, () => this.policy.inbound.admission);
+    const explicit = new Map(config.authority.map(splitPair));
+    const authorities = new AuthorityMap({ namespace: serviceNameOf(config).namespace, explicit });
+    this.targets = new Targets(authorities, (key) => this.createTarget(key));
+  }
+
+  async listen(): Promise<ListeningAddresses> {
+    const { config } = this.options;
+    const addresses: ListeningAddresses = {};
+    if (config.app !== undefined) {
+      this.inbound = this.createListener(this.inboundSide(config.app));
+      addresses.inbound = await this.inbound.listen(config.inbound);
+    }
+    addresses.outbound = await this.createListener(this.outboundSide(null)).listen(config.outbound);
+    const upstreams: Record<string, string> = {};
+    for (const [port, service] of config.upstream.map(splitPair)) {
+      const address: ListenAddress = { host: '127.0.0.1', port: Number(port) };
+      upstreams[service] = await this.createListener(this.outboundSide(service)).listen(address);
+    }
+    addresses.upstreams = upstreams;
+    return addresses;
+  }
+
+  /** No new work from callers; what is in flight goes on. */
+  drain(): void {
+    this.inbound?.drain();
+  }
+
+  async close(): Promise<void> {
+    await Promise.all(this.listeners.map((listener) => listener.close()));
+    this.pool.close();
+    this.timers.close();
+    this.requestLog.close();
+  }
+
+  /** Throws when the spec cannot be compiled; then nothing has changed. */
+  applyPolicy(target: string, spec: PolicySpec | null, origin: PolicyOrigin, nowMs: number): void {
+    if (target === this.policy.target) this.policy.apply(spec, origin, nowMs);
+    this.targets.get(target)?.policy.apply(spec, origin, nowMs);
+  }
+
+  get connections(): number {
+    return this.listeners.reduce((sum, listener) => sum + listener.connectionCount, 0);
+  }
+
+  get streams(): number {
+    return this.listeners.reduce((sum, listener) => sum + listener.streamCount, 0);
+  }
+
+  get bufferedBytes(): number {
+    return this.listeners.reduce((sum, listener) => sum + listener.bufferedBytes, this.pool.bufferedBytes);
+  }
+
+  get loopLagMs(): number {
+    return this.timers.lagMs;
+  }
+
+  get transitions(): ReadonlyMap<string, number> {
+    return this.breakerLog.transitions;
+  }
+
+  private inboundSide(appAddress: string): InboundSide {
+    return new InboundSide({
+      clock,
+      policy: this.policy,
+      traffic: this.inboundTraffic,
+      appAddress,
+      appProtocol: protocolChoice(this.options.config.appProtocol),
+      meshToken: this.meshToken(true),
+    });
+  }
+
+  private outboundSide(fixedTarget: string | null): OutboundSide {
+    return new OutboundSide({
+      clock,
+      targets: this.targets,
+      unrouted: this.unrouted,
+      fixedTarget,
+      upstreamProtocol: protocolChoice('auto'),
+      meshToken: this.meshToken(false),
+    });
+  }
+
+  private meshToken(isRequired: boolean): MeshToken | null {
+    const { meshToken } = this.options;
+    return meshToken === undefined ? null : new MeshToken(meshToken, isRequired);
+  }
+
+  private createListener(side: InboundSide | OutboundSide): Listener {
+    const listener = new Listener(this.context, side, defaultLimits, () => this.timers.wake());
+    this.listeners.push(listener);
+    return listener;
+  }
+
+  private createTarget(key: string): Target {
+    const policy = new LivePolicy(key, this.breakerLog.of(key));
+    this.applyFilePolicy(policy);
+    const fixed = this.options.config.endpoint.map(splitPair).filter(([service]) => service === key);
+    return {
+      key,
+      policy,
+      cluster: new Cluster({ key, random: this.random, staticEndpoints: fixed.map(([, address]) => address) }),
+      traffic: new TrafficStats('outbound', key),
+      onFailure: null,
+    };
+  }
+
+  private applyFilePolicy(policy: LivePolicy): void {
+    const spec = this.options.filePolicies.get(policy.target);
+    if (spec !== undefined) policy.apply(spec, filePolicyOrigin, clock.nowMs);
+  }
+}
+
+const filePolicyOrigin: PolicyOrigin = { epoch: '', version: 0, hash: 'file' };
+
+function protocolChoice(setting: 'auto' | 'http2' | 'http1'): (callers: number) => number {
+  if (setting === 'auto') return (callers) => callers;
+  return setting === 'http2' ? () => Protocol.http2 : () => Protocol.http1;
+}

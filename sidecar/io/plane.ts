@@ -1,0 +1,24 @@
+/**
+ * The data plane as the control side sees it: what it may read and the few things it may ask for. The control side does
+ * not know in how many threads the requests run.
+ */
+import type { PolicySpec } from '../../proto/policy/schema.ts';
+import type { Targets } from '../exchange/targets.ts';
+import type { TrafficStats } from '../exchange/traffic-stats.ts';
+import type { LivePolicy, PolicyOrigin } from '../policy/swap.ts';
+
+export interface Plane {
+  /** Of the own service. */
+  readonly policy: LivePolicy;
+  readonly inboundTraffic: TrafficStats;
+  readonly unrouted: TrafficStats;
+  readonly targets: Targets;
+  readonly connections: number;
+  readonly streams: number;
+  readonly bufferedBytes: number;
+  readonly loopLagMs: number;
+  /** Of breakers, by "upstream|from|to". */
+  readonly transitions: ReadonlyMap<string, number>;
+  /** For the own service or a target in use. Throws when the spec cannot be compiled; then nothing has changed. */
+  applyPolicy(target: string, spec: PolicySpec | null, origin: PolicyOrigin, nowMs: number): void;
+}
