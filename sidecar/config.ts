@@ -5,6 +5,7 @@
 
 import { defineOptions, type ListenAddress, type OptionValues } from '../proto/kernel/options.ts';
 import { parseServiceKey, type ServiceName } from '../proto/subjects.ts';
+import { parseLimits } from './http2/limits.ts';
 import { parseAddress } from './routing/address.ts';
 
 const serviceKeyPattern = /^[a-z0-9-]+\/[a-z0-9-]+$/;
@@ -107,6 +108,14 @@ export const sidecarOptions = defineOptions({
     placeholder: '<file>',
     description: 'File with the token that sidecars show each other; required for an inbound listener beyond loopback.',
   },
+  limit: {
+    kind: 'list',
+    itemsMax: 100,
+    placeholder: '<name>=<value>',
+    pattern: /^[A-Za-z0-9]+=[0-9]+$/,
+    description:
+      'Another bound for HTTP/2 connections, e.g. concurrentStreamsMax=100; all are in sidecar/http2/limits.ts.',
+  },
   logFormat: {
     kind: 'choice',
     choices: ['auto', 'json', 'pretty'],
@@ -187,6 +196,7 @@ export function checkConfig(config: SidecarConfig): string[] {
     isLoopback(config.metrics) || config.metricsTokenFile !== undefined,
     '--metrics beyond loopback needs --metrics-token-file',
   );
+  for (const error of parseLimits(config.limit).errors) errors.push(`--limit: ${error}`);
   for (const server of config.nats?.split(',') ?? []) {
     refuse(
       isNatsReachSafe(server, config.natsTokenFile),

@@ -22,9 +22,10 @@ import { MeshToken } from './exchange/mesh-token.ts';
 import { OutboundSide } from './exchange/outbound.ts';
 import { type Target, Targets } from './exchange/targets.ts';
 import { TrafficStats } from './exchange/traffic-stats.ts';
-import { defaultLimits } from './http2/limits.ts';
+import { type ConnectionLimits, parseLimits } from './http2/limits.ts';
 import { BreakerLog } from './io/breaker-log.ts';
 import { clock } from './io/clock.ts';
+import { LimitLog, limitTrips } from './io/limit-trips.ts';
 import { Listener } from './io/listener.ts';
 import type { Plane } from './io/plane.ts';
 import { RequestLog } from './io/request-log.ts';
@@ -60,7 +61,9 @@ export class DataPlane implements Plane {
   private readonly random: XorShift32;
   private readonly wheel = new TimerWheel(4, clock.nowMs);
   private readonly timers: Timers;
-  private readonly pool = new UpstreamPool();
+  private readonly limits: ConnectionLimits;
+  private readonly pool: UpstreamPool;
+  private readonly limitLog: LimitLog;
   private readonly requestLog: RequestLog;
   private readonly breakerLog: BreakerLog;
   private readonly context: ExchangeContext;
@@ -70,6 +73,9 @@ export class DataPlane implements Plane {
   constructor(options: DataPlaneOptions) {
     const { config, log } = options;
     this.options = options;
+    this.limits = parseLimits(config.limit).limits;
+    this.pool = new UpstreamPool(this.limits);
+    this.limitLog = new LimitLog(log);
     this.random = new XorShift32(options.seed);
     this.requestLog = new RequestLog(log, this.random, config.accessLogSample);
     this.breakerLog = new BreakerLog(log, (target) => this.onBreakerTransition?.(target));
@@ -110,6 +116,7 @@ export class DataPlane implements Plane {
     this.pool.close();
     this.timers.close();
     this.requestLog.close();
+    this.limitLog.close();
   }
 
   /** Throws when the spec cannot be compiled; then nothing has changed. */
@@ -136,6 +143,10 @@ export class DataPlane implements Plane {
 
   get transitions(): ReadonlyMap<string, number> {
     return this.breakerLog.transitions;
+  }
+
+  get limitTrips(): Float64Array {
+    return limitTrips.counts;
   }
 
   private inboundSide(appAddress: string): InboundSide {
@@ -166,7 +177,7 @@ export class DataPlane implements Plane {
   }
 
   private createListener(side: InboundSide | OutboundSide): Listener {
-    const listener = new Listener(this.context, side, defaultLimits, () => this.timers.wake());
+    const listener = new Listener(this.context, side, this.limits, () => this.timers.wake());
     this.listeners.push(listener);
     return listener;
   }

@@ -9,21 +9,25 @@
  *
  * The connection never throws on what a peer sends: stream errors become RST_STREAM, connection errors GOAWAY.
  */
+
+import type { ConnectionEvents } from './connection-events.ts';
 import {
   defaultFrameBytesMax,
   defaultWindowBytes,
   ErrorCode,
   FrameType,
   prefaceBytes,
-  SettingId,
   streamIdMax,
 } from './constants.ts';
 import { ControlFrames, type ControlTarget } from './control-frames.ts';
 import { FrameReader, type FrameSink } from './frame-reader.ts';
-import { writeGoaway, writeRstStream, writeSettings } from './frame-writer.ts';
+import { writeGoaway, writeRstStream } from './frame-writer.ts';
+import { matchPreface, writeGreeting } from './greeting.ts';
+import { GlitchVerdict, Guard } from './guard.ts';
 import { HeaderWriter } from './header-writer.ts';
 import type { HeaderList } from './hpack/field.ts';
-import { type ConnectionLimits, retireAtStreamId, upstreamStreamsMax } from './limits.ts';
+import { Limit, limitDetail, limitErrorCode } from './limit-codes.ts';
+import { type ConnectionLimits, retireAtStreamId } from './limits.ts';
 import { MessageFrames, type MessageTarget } from './message-frames.ts';
 import { Output, type Written } from './output.ts';
 import { Receiver } from './receiver.ts';
@@ -31,25 +35,19 @@ import { Sender } from './sender.ts';
 import { initialPeerSettings, type PeerSettings } from './settings.ts';
 import { Http2Stream, ResetCause, type StreamHandler, type StreamOwner } from './stream.ts';
 import { StreamTable } from './stream-table.ts';
+import { Waits } from './waits.ts';
 
-/** What a connection tells its shell and, in the server's role, the proxy. */
-export interface ConnectionEvents {
-  /** A request head came in; the callee sets `stream.handler` before it returns. */
-  onRequest(stream: Http2Stream, list: HeaderList, endStream: boolean): void;
-  /** There is output: take it before the turn of the loop ends. */
-  onOutput(): void;
-  /** Streams or the peer's settings changed: there may be room for another stream. */
-  onCapacity(): void;
-  /** The peer takes no new streams; the ones it has go on. */
-  onGoaway(code: number, detail: string): void;
-  /** The connection is beyond use; take what is in the output, then close. */
-  onFatal(code: number, detail: string): void;
-}
+/** One read makes us send fewer control frames than this many times the bound for a busy socket. */
+const controlFramesPerTurnFactor = 16;
+
+export type { ConnectionEvents } from './connection-events.ts';
 
 export class Http2Connection implements FrameSink, StreamOwner, ControlTarget, MessageTarget {
   readonly isServer: boolean;
   readonly output = new Output();
   readonly peer: PeerSettings = initialPeerSettings();
+  readonly guard: Guard;
+  readonly waits: Waits;
   isReading = true;
   /** GOAWAY was sent (we drain) or received. */
   isGoingAway = false;
@@ -74,6 +72,8 @@ export class Http2Connection implements FrameSink, StreamOwner, ControlTarget, M
     this.isServer = isServer;
     this.limits = limits;
     this.events = events;
+    this.guard = new Guard(limits);
+    this.waits = new Waits(limits);
     this.reader = new FrameReader(this);
     this.headerWriter = new HeaderWriter(this.output);
     this.sender = new Sender(
@@ -84,25 +84,31 @@ export class Http2Connection implements FrameSink, StreamOwner, ControlTarget, M
     this.receiver = new Receiver(this.output, limits.connectionWindowBytes, defaultWindowBytes);
     this.table = new StreamTable(isServer);
     this.messages = new MessageFrames(this, limits, this.table, this.receiver);
-    this.control = new ControlFrames(this, this.table, this.sender, this.headerWriter.encoder);
+    this.control = new ControlFrames(this, limits, this.table, this.sender, this.headerWriter.encoder);
     this.prefaceMatched = isServer ? 0 : prefaceBytes.length;
-    this.open();
+    writeGreeting(this.output, isServer, limits);
+    this.waits.onSettingsSent();
+    this.receiver.open();
   }
 
   // ── Inputs ──────────────────────────────────────────────────────────────────────────────────────────────────────
 
   /** Bytes from the socket, buf[start, end); they are not kept. */
-  receive(buf: Buffer, start: number, end: number): void {
-    let pos = start;
-    while (this.prefaceMatched < prefaceBytes.length && pos < end) {
-      if (buf[pos] !== prefaceBytes[this.prefaceMatched]) {
-        this.fail(ErrorCode.protocolError, 'no HTTP/2 preface');
-        return;
-      }
-      this.prefaceMatched++;
-      pos++;
+  receive(buf: Buffer, start: number, end: number, nowMs = this.guard.nowMs): void {
+    this.guard.onReceive(nowMs);
+    const before = this.prefaceMatched;
+    if (before < prefaceBytes.length) {
+      this.prefaceMatched = matchPreface(buf, start, end, before);
+      if (this.prefaceMatched < 0) return this.fail(ErrorCode.protocolError, 'no HTTP/2 preface');
     }
-    this.reader.push(buf, pos, end);
+    this.reader.push(buf, start + this.prefaceMatched - before, end);
+  }
+
+  /** Time passes: call it a few times a second. */
+  onTick(nowMs: number): void {
+    if (this.isDead) return;
+    const limit = this.waits.overdue(nowMs, this.peerSettingsSeen, this.messages.unfinished || this.reader.unfinished);
+    if (limit !== Limit.none) this.exceed(limit);
   }
 
   /** The socket ended or broke: every stream ends with it. */
@@ -111,7 +117,7 @@ export class Http2Connection implements FrameSink, StreamOwner, ControlTarget, M
     this.isReading = false;
     this.isDead = true;
     this.isGoingAway = true;
-    this.endAllStreams(ErrorCode.cancel);
+    this.table.endAll(this.sender, ErrorCode.cancel);
     this.output.clear();
   }
 
@@ -134,7 +140,10 @@ export class Http2Connection implements FrameSink, StreamOwner, ControlTarget, M
 
   /** Whether `request` may be called now. */
   get canOpenStream(): boolean {
-    return !this.isGoingAway && this.table.byId.size < Math.min(this.peer.concurrentStreamsMax, upstreamStreamsMax);
+    return (
+      !this.isGoingAway &&
+      this.table.byId.size < Math.min(this.peer.concurrentStreamsMax, this.limits.upstreamStreamsMax)
+    );
   }
 
   get streamCount(): number {
@@ -145,6 +154,10 @@ export class Http2Connection implements FrameSink, StreamOwner, ControlTarget, M
     return this.receiver.held;
   }
 
+  get isBackedUp(): boolean {
+    return this.output.bytes > this.limits.outputBytesMax;
+  }
+
   get outputQueuedBytes(): number {
     return this.sender.queuedBytes + this.output.bytes;
   }
@@ -152,6 +165,7 @@ export class Http2Connection implements FrameSink, StreamOwner, ControlTarget, M
   /** Opens a stream toward a server and sends the request's head. */
   request(list: HeaderList, endStream: boolean, handler: StreamHandler): Http2Stream {
     const stream = this.createStream(this.table.nextId);
+    this.guard.onStream();
     this.table.nextId += 2;
     if (this.table.nextId >= retireAtStreamId) this.isGoingAway = true;
     stream.handler = handler;
@@ -170,6 +184,7 @@ export class Http2Connection implements FrameSink, StreamOwner, ControlTarget, M
 
   sendHeaders(stream: Http2Stream, list: HeaderList, endStream: boolean): void {
     if (stream.isClosed || stream.localClosed) return;
+    stream.isAnswered = true;
     this.headerWriter.write(stream.id, list, endStream, this.peer.frameBytesMax);
     this.wantOutput();
     if (endStream) this.endLocal(stream);
@@ -227,8 +242,7 @@ export class Http2Connection implements FrameSink, StreamOwner, ControlTarget, M
       case FrameType.pushPromise:
         return this.fail(ErrorCode.protocolError, 'PUSH_PROMISE is disabled');
       default:
-        // Unknown types are ignored (§5.5).
-        return;
+        return this.control.onUnknown(type);
     }
   }
 
@@ -263,8 +277,7 @@ export class Http2Connection implements FrameSink, StreamOwner, ControlTarget, M
   onPeerGoaway(lastStreamId: number, code: number, detail: string): void {
     this.isGoingAway = true;
     if (!this.isServer) {
-      for (const stream of [...this.table.byId.values()]) {
-        if (stream.id <= lastStreamId) continue;
+      for (const stream of this.table.above(lastStreamId)) {
         this.endStream(stream);
         stream.handler?.onReset(ErrorCode.refusedStream, ResetCause.unprocessed);
       }
@@ -281,10 +294,32 @@ export class Http2Connection implements FrameSink, StreamOwner, ControlTarget, M
 
   /** The same after a control frame; they are counted, since a peer that does not read can make us queue them. */
   wantControlOutput(): void {
-    if (++this.controlFrameCount > this.limits.controlFramesMax) {
-      return this.fail(ErrorCode.enhanceYourCalm, 'too many control frames unread');
+    // One read can make us say a lot before the turn's flush; only a busy socket shows that the peer does not read.
+    const busyMax = this.limits.controlFramesMax;
+    if (++this.controlFrameCount > (this.sender.isBlocked ? busyMax : busyMax * controlFramesPerTurnFactor)) {
+      return this.exceed(Limit.controlFrames);
     }
     this.wantOutput();
+  }
+
+  /** The peer has passed this limit: its connection ends. */
+  exceed(limit: number): void {
+    if (!this.isReading) return;
+    this.events.onLimit(limit);
+    this.fail(limitErrorCode(limit), limitDetail(limit));
+  }
+
+  noteLimit(limit: number): void {
+    this.events.onLimit(limit);
+  }
+
+  /** The peer did something odd that we put up with, up to a point. */
+  glitch(): void {
+    const verdict = this.guard.onGlitch();
+    if (verdict === GlitchVerdict.fine) return;
+    if (verdict === GlitchVerdict.over) return this.exceed(Limit.glitches);
+    this.events.onLimit(Limit.glitchesWarning);
+    this.drain();
   }
 
   /** A connection error (§5.4.1): GOAWAY, then nothing more in either direction. */
@@ -293,7 +328,7 @@ export class Http2Connection implements FrameSink, StreamOwner, ControlTarget, M
     this.isReading = false;
     this.isDead = true;
     this.isGoingAway = true;
-    this.endAllStreams(ErrorCode.internalError);
+    this.table.endAll(this.sender, ErrorCode.internalError);
     writeGoaway(this.output, this.table.lastPeerId, code, detail);
     this.wantOutput();
     this.events.onFatal(code, detail);
@@ -305,13 +340,15 @@ export class Http2Connection implements FrameSink, StreamOwner, ControlTarget, M
     // A stream that nobody has opened cannot be reset (§6.4).
     if (stream === undefined && this.table.isIdle(streamId)) return this.fail(code, 'error on an idle stream');
     this.writeReset(streamId, code);
-    if (stream === undefined) return;
-    this.endStream(stream);
+    this.glitch();
+    // Either may have been the last straw.
+    if (stream === undefined || stream.isDead) return;
+    this.endStream(stream, true);
     stream.handler?.onReset(code, ResetCause.protocol);
   }
 
-  /** Takes the stream out of the connection and settles its credit. */
-  endStream(stream: Http2Stream): void {
+  /** Takes the stream out of the connection and settles its credit; abrupt is what the peer is to blame for. */
+  endStream(stream: Http2Stream, isAbrupt = false): void {
     if (!this.table.byId.delete(stream.id)) return;
     const isReset = !(stream.localClosed && stream.remoteClosed);
     if (isReset) {
@@ -320,28 +357,18 @@ export class Http2Connection implements FrameSink, StreamOwner, ControlTarget, M
       if (stream.held > 0) this.creditStream(stream, stream.held);
     }
     this.events.onCapacity();
+    // Servers may refuse as much as they like.
+    if (!this.isServer) return;
+    if (!isAbrupt) this.guard.onGoodEnd();
+    else if (!this.guard.onAbruptEnd(stream)) this.exceed(Limit.resets);
   }
 
   // ── Helpers ─────────────────────────────────────────────────────────────────────────────────────────────────────
 
-  private open(): void {
-    if (!this.isServer) {
-      const out = this.output.reserve(prefaceBytes.length);
-      out.set(prefaceBytes, this.output.position);
-      this.output.position += prefaceBytes.length;
-    }
-    const settings: [number, number][] = [
-      [SettingId.initialWindowSize, defaultWindowBytes],
-      [SettingId.maxHeaderListSize, this.limits.headerListBytesMax],
-    ];
-    if (this.isServer) settings.push([SettingId.maxConcurrentStreams, this.limits.concurrentStreamsMax]);
-    else settings.push([SettingId.enablePush, 0]);
-    writeSettings(this.output, settings);
-    this.receiver.open();
-  }
-
   createStream(id: number): Http2Stream {
     const stream = new Http2Stream(id, this, this.peer.initialWindowBytes, defaultWindowBytes);
+    stream.openedMs = this.guard.nowMs | 0;
+    stream.openedLateMs = this.guard.readGapMs;
     this.table.byId.set(id, stream);
     return stream;
   }
@@ -358,21 +385,13 @@ export class Http2Connection implements FrameSink, StreamOwner, ControlTarget, M
   }
 
   writeReset(streamId: number, code: number): void {
+    if (this.isDead) return;
     this.table.rememberReset(streamId);
     writeRstStream(this.output, streamId, code);
     this.wantControlOutput();
   }
 
   giveBack(bytes: number): void {
-    if (this.receiver.giveBack(bytes)) this.wantControlOutput();
-  }
-
-  private endAllStreams(code: number): void {
-    for (const stream of [...this.table.byId.values()]) {
-      this.table.byId.delete(stream.id);
-      stream.isDead = true;
-      this.sender.drop(stream);
-      stream.handler?.onReset(code, ResetCause.connection);
-    }
+    if (!this.isDead && this.receiver.giveBack(bytes)) this.wantControlOutput();
   }
 }

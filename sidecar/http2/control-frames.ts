@@ -5,20 +5,33 @@
 import { ErrorCode, Flag } from './constants.ts';
 import { overflows } from './flow.ts';
 import { writePing, writeSettingsAck } from './frame-writer.ts';
+import type { Guard } from './guard.ts';
 import type { HpackEncoder } from './hpack/encoder.ts';
+import { Limit } from './limit-codes.ts';
+import type { ConnectionLimits } from './limits.ts';
 import type { Output } from './output.ts';
 import type { Sender } from './sender.ts';
-import { applySetting, type PeerSettings, settingsEntriesMax } from './settings.ts';
+import { applySetting, type PeerSettings } from './settings.ts';
 import { type Http2Stream, ResetCause } from './stream.ts';
 import type { StreamTable } from './stream-table.ts';
+import type { Waits } from './waits.ts';
+
+/** RFC 9218 §7.1: browsers send it, and we may ignore it. */
+const priorityUpdateType = 0x10;
 
 /** What the control frames need of their connection. */
 export interface ControlTarget {
   readonly output: Output;
   readonly peer: PeerSettings;
+  readonly guard: Guard;
+  readonly waits: Waits;
+  /** The peer has passed this limit: its connection ends. */
+  exceed(limit: number): void;
+  /** The peer did something odd that we put up with, up to a point. */
+  glitch(): void;
   fail(code: number, detail: string): void;
   streamError(streamId: number, code: number): void;
-  endStream(stream: Http2Stream): void;
+  endStream(stream: Http2Stream, isAbrupt?: boolean): void;
   wantOutput(): void;
   wantControlOutput(): void;
   onPeerSettings(): void;
@@ -27,12 +40,20 @@ export interface ControlTarget {
 
 export class ControlFrames {
   private readonly target: ControlTarget;
+  private readonly settingsEntriesMax: number;
   private readonly table: StreamTable;
   private readonly sender: Sender;
   private readonly encoder: HpackEncoder;
 
-  constructor(target: ControlTarget, table: StreamTable, sender: Sender, encoder: HpackEncoder) {
+  constructor(
+    target: ControlTarget,
+    limits: ConnectionLimits,
+    table: StreamTable,
+    sender: Sender,
+    encoder: HpackEncoder,
+  ) {
     this.target = target;
+    this.settingsEntriesMax = limits.settingsEntriesMax;
     this.table = table;
     this.sender = sender;
     this.encoder = encoder;
@@ -43,6 +64,7 @@ export class ControlFrames {
     if (end - start !== 4) return target.fail(ErrorCode.frameSizeError, 'WINDOW_UPDATE of a wrong size');
     const increment = buf.readUInt32BE(start) & 0x7fffffff;
     const sender = this.sender;
+    if (!target.guard.onWindowUpdate(sender.framesSent)) return target.exceed(Limit.windowUpdates);
     if (streamId === 0) {
       if (increment === 0) return target.fail(ErrorCode.protocolError, 'WINDOW_UPDATE of 0');
       if (overflows(sender.window, increment)) {
@@ -70,9 +92,10 @@ export class ControlFrames {
     if (streamId === 0 || this.table.isIdle(streamId)) {
       return target.fail(ErrorCode.protocolError, 'RST_STREAM on an idle stream');
     }
+    if (!target.guard.onReset()) target.glitch();
     const stream = this.table.byId.get(streamId);
     if (stream === undefined) return;
-    target.endStream(stream);
+    target.endStream(stream, true);
     stream.handler?.onReset(buf.readUInt32BE(start), ResetCause.peer);
   }
 
@@ -82,10 +105,12 @@ export class ControlFrames {
     const length = end - start;
     if ((flags & Flag.ack) !== 0) {
       if (length !== 0) target.fail(ErrorCode.frameSizeError, 'SETTINGS ack with content');
+      else if (!target.waits.onSettingsAck()) target.glitch();
       return;
     }
     if (length % 6 !== 0) return target.fail(ErrorCode.frameSizeError, 'SETTINGS of a wrong size');
-    if (length / 6 > settingsEntriesMax) return target.fail(ErrorCode.enhanceYourCalm, 'too many settings');
+    if (length / 6 > this.settingsEntriesMax) return target.exceed(Limit.settingsEntries);
+    if (!target.guard.onSettings()) return target.exceed(Limit.settingsRate);
     const windowBefore = target.peer.initialWindowBytes;
     for (let at = start; at < end; at += 6) {
       const code = applySetting(target.peer, buf.readUInt16BE(at), buf.readUInt32BE(at + 2));
@@ -106,16 +131,28 @@ export class ControlFrames {
     if (streamId === 0) return target.fail(ErrorCode.protocolError, 'PRIORITY on stream 0');
     if (end - start !== 5) return target.streamError(streamId, ErrorCode.frameSizeError);
     // RFC 7540 §5.3.1: a stream cannot depend on itself.
-    if ((buf.readUInt32BE(start) & 0x7fffffff) === streamId) target.streamError(streamId, ErrorCode.protocolError);
+    if ((buf.readUInt32BE(start) & 0x7fffffff) === streamId) {
+      return target.streamError(streamId, ErrorCode.protocolError);
+    }
+    if (!target.guard.onPriority()) target.exceed(Limit.priorities);
   }
 
   onPing(flags: number, streamId: number, buf: Buffer, start: number, end: number): void {
     const target = this.target;
     if (streamId !== 0) return target.fail(ErrorCode.protocolError, 'PING on a stream');
     if (end - start !== 8) return target.fail(ErrorCode.frameSizeError, 'PING of a wrong size');
-    if ((flags & Flag.ack) !== 0) return;
+    // We send no PING, so nobody owes us an answer to one.
+    if ((flags & Flag.ack) !== 0) return target.glitch();
+    if (!target.guard.onPing(this.sender.framesSent)) return target.exceed(Limit.pingRate);
     writePing(target.output, true, buf, start);
     target.wantControlOutput();
+  }
+
+  /** Unknown types are ignored (§5.5). */
+  onUnknown(type: number): void {
+    const target = this.target;
+    if (type !== priorityUpdateType) return target.glitch();
+    if (!target.guard.onPriority()) target.exceed(Limit.priorities);
   }
 
   onGoaway(streamId: number, buf: Buffer, start: number, end: number): void {

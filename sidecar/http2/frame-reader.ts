@@ -43,9 +43,16 @@ export class FrameReader {
   /** Other frames: what has come so far. */
   private partial: Buffer | null = null;
   private partialFill = 0;
+  /** Frames (other than DATA) that came in parts, so far. */
+  private partials = 0;
 
   constructor(sink: FrameSink) {
     this.sink = sink;
+  }
+
+  /** Tells apart the frames that came in parts, while one is under way; else 0. DATA may take its time. */
+  get unfinished(): number {
+    return this.headFill > 0 || (this.inFrame && this.type !== FrameType.data) ? this.partials : 0;
   }
 
   push(buf: Buffer, start: number, end: number): void {
@@ -58,6 +65,7 @@ export class FrameReader {
         if (this.headFill === 0 && end - pos >= frameHeaderBytes) {
           pos += frameHeaderBytes;
         } else {
+          if (this.headFill === 0 && pos < end) this.partials++;
           const missing = Math.min(frameHeaderBytes - this.headFill, end - pos);
           buf.copy(this.head, this.headFill, pos, pos + missing);
           this.headFill += missing;
@@ -103,7 +111,10 @@ export class FrameReader {
         continue;
       }
       const taken = Math.min(available, this.remaining);
-      this.partial ??= Buffer.allocUnsafe(defaultFrameBytesMax);
+      if (this.partial === null) {
+        this.partial = Buffer.allocUnsafe(defaultFrameBytesMax);
+        this.partials++;
+      }
       buf.copy(this.partial, this.partialFill, pos, pos + taken);
       this.partialFill += taken;
       this.remaining -= taken;

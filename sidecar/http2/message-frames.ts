@@ -3,9 +3,11 @@
  * the stream's handler, once all that the RFC demands of a message holds: order, lengths, valid fields.
  */
 import { ErrorCode, Flag } from './constants.ts';
+import type { Guard } from './guard.ts';
 import { HeaderBlock } from './header-block.ts';
 import { HpackDecoder } from './hpack/decoder.ts';
 import type { HeaderList } from './hpack/field.ts';
+import { Limit } from './limit-codes.ts';
 import type { ConnectionLimits } from './limits.ts';
 import type { Receiver } from './receiver.ts';
 import type { Http2Stream } from './stream.ts';
@@ -15,6 +17,13 @@ import type { StreamTable } from './stream-table.ts';
 export interface MessageTarget {
   readonly isServer: boolean;
   readonly peerSettingsSeen: boolean;
+  readonly guard: Guard;
+  /** Output waits for the socket: no time for new streams. */
+  readonly isBackedUp: boolean;
+  exceed(limit: number): void;
+  /** A limit that costs the peer a stream and not the connection. */
+  noteLimit(limit: number): void;
+  glitch(): void;
   fail(code: number, detail: string): void;
   streamError(streamId: number, code: number): void;
   createStream(id: number): Http2Stream;
@@ -31,7 +40,7 @@ export class MessageFrames {
   private readonly table: StreamTable;
   private readonly receiver: Receiver;
   private readonly decoder: HpackDecoder;
-  private readonly headerBlock = new HeaderBlock();
+  private readonly headerBlock: HeaderBlock;
   /** The last HEADERS made its stream depend on itself, a stream error (RFC 7540 §5.3.1). */
   private dependsOnItself = false;
 
@@ -40,6 +49,7 @@ export class MessageFrames {
     this.limits = limits;
     this.table = table;
     this.receiver = receiver;
+    this.headerBlock = new HeaderBlock(limits);
     this.decoder = new HpackDecoder({
       tableBytesMax: 4096,
       listBytesMax: limits.headerListBytesMax,
@@ -51,6 +61,11 @@ export class MessageFrames {
   /** Between HEADERS and the last CONTINUATION no other frame may come. */
   get isInHeaderBlock(): boolean {
     return this.headerBlock.streamId !== 0;
+  }
+
+  /** Tells apart the header blocks in several frames, while one is under way; else 0. */
+  get unfinished(): number {
+    return this.isInHeaderBlock ? -this.headerBlock.begun : 0;
   }
 
   onData(
@@ -67,6 +82,10 @@ export class MessageFrames {
     }
     if (!this.receiver.take(flowBytes))
       return this.target.fail(ErrorCode.flowControlError, 'connection window exceeded');
+    const content = end - start;
+    const endStream = last && (flags & Flag.endStream) !== 0;
+    if (content > 0) this.target.guard.onContent();
+    else if (last && !endStream && !this.target.guard.onEmptyData()) return this.target.exceed(Limit.emptyData);
     const stream = this.table.byId.get(streamId);
     if (stream === undefined || stream.remoteClosed) {
       this.target.giveBack(flowBytes);
@@ -79,8 +98,6 @@ export class MessageFrames {
       this.target.giveBack(flowBytes);
       return this.target.streamError(streamId, ErrorCode.flowControlError);
     }
-    const content = end - start;
-    const endStream = last && (flags & Flag.endStream) !== 0;
     stream.contentReceived += content;
     if (stream.contentLength >= 0 && (stream.contentReceived > stream.contentLength || endStream)) {
       if (stream.contentReceived !== stream.contentLength) {
@@ -117,9 +134,7 @@ export class MessageFrames {
     const endStream = (flags & Flag.endStream) !== 0;
     this.dependsOnItself = dependsOn === streamId;
     if ((flags & Flag.endHeaders) !== 0) return this.onHeaderBlock(streamId, endStream, buf, from, to);
-    if (!this.headerBlock.begin(streamId, endStream, buf, from, to)) {
-      this.target.fail(ErrorCode.enhanceYourCalm, 'header block too large');
-    }
+    if (!this.headerBlock.begin(streamId, endStream, buf, from, to)) this.target.exceed(Limit.headerBlock);
   }
 
   onContinuation(flags: number, streamId: number, buf: Buffer, start: number, end: number): void {
@@ -127,8 +142,7 @@ export class MessageFrames {
     if (streamId === 0 || block.streamId !== streamId) {
       return this.target.fail(ErrorCode.protocolError, 'CONTINUATION without HEADERS');
     }
-    if (!block.addContinuation(buf, start, end))
-      return this.target.fail(ErrorCode.enhanceYourCalm, 'header block too large');
+    if (!block.addContinuation(buf, start, end)) return this.target.exceed(Limit.headerBlock);
     if ((flags & Flag.endHeaders) === 0) return;
     const whole = block.finish();
     this.onHeaderBlock(streamId, block.endStream, whole, 0, block.length);
@@ -137,7 +151,11 @@ export class MessageFrames {
   private onHeaderBlock(streamId: number, endStream: boolean, buf: Buffer, start: number, end: number): void {
     // Decoded whatever becomes of it: the table is shared by all streams (RFC 7541 §2.2).
     const list = this.decoder.decode(buf, start, end);
-    if (list === null) return this.target.fail(ErrorCode.compressionError, this.decoder.error);
+    if (list === null) {
+      if (this.decoder.isFarTooLarge) return this.target.exceed(Limit.headerListFar);
+      return this.target.fail(ErrorCode.compressionError, this.decoder.error);
+    }
+    if (list.tooLarge) this.target.noteLimit(Limit.headerList);
     const stream = this.table.byId.get(streamId);
     if (stream !== undefined) {
       if (stream.remoteClosed) return this.target.streamError(streamId, ErrorCode.streamClosed);
@@ -152,17 +170,29 @@ export class MessageFrames {
     }
     if ((streamId & 1) === 0) return this.target.fail(ErrorCode.protocolError, 'even stream id from a client');
     this.table.lastPeerId = streamId;
-    if (this.table.byId.size >= this.limits.concurrentStreamsMax)
-      return this.target.writeReset(streamId, ErrorCode.refusedStream);
-    if (this.dependsOnItself) return this.target.writeReset(streamId, ErrorCode.protocolError);
-    if (list.requestError !== 0 && !list.tooLarge) return this.target.writeReset(streamId, ErrorCode.protocolError);
-    if (endStream && list.contentLength > 0) return this.target.writeReset(streamId, ErrorCode.protocolError);
+    this.target.guard.onStream();
+    if (this.table.byId.size >= this.limits.concurrentStreamsMax) return this.refuse(streamId, Limit.concurrentStreams);
+    if (this.target.isBackedUp) return this.refuse(streamId, Limit.outputBytes);
+    if (this.dependsOnItself) return this.onMalformed(streamId);
+    if (list.requestError !== 0 && !list.tooLarge) return this.onMalformed(streamId);
+    if (endStream && list.contentLength > 0) return this.onMalformed(streamId);
     const created = this.target.createStream(streamId);
     created.headDone = true;
     created.remoteClosed = endStream;
     created.contentLength = list.contentLength;
     this.target.onRequest(created, list, endStream);
     if (created.isClosed) this.target.endStream(created);
+  }
+
+  private refuse(streamId: number, limit: number): void {
+    this.target.noteLimit(limit);
+    this.target.writeReset(streamId, ErrorCode.refusedStream);
+  }
+
+  private onMalformed(streamId: number): void {
+    this.target.writeReset(streamId, ErrorCode.protocolError);
+    if (!this.target.guard.onMalformedRequest()) return this.target.exceed(Limit.resets);
+    this.target.glitch();
   }
 
   private onResponse(stream: Http2Stream, list: HeaderList, endStream: boolean): void {

@@ -22,6 +22,8 @@ export class Sender {
   /** Whether a write is under way. */
   isBlocked = false;
   queuedBytes = 0;
+  /** DATA frames so far. */
+  framesSent = 0;
 
   private readonly output: Output;
   private readonly onTrailersDue: (stream: Http2Stream) => void;
@@ -96,6 +98,7 @@ export class Sender {
       const ends = isLast && stream.endAfterQueue;
       writeFrameHeader(out, this.output.position, count, FrameType.data, ends ? Flag.endStream : 0, stream.id);
       this.output.position = at + count;
+      this.framesSent++;
       this.queuedBytes -= count;
       this.account(stream, count);
       if (!isLast) this.schedule(stream);
@@ -149,6 +152,7 @@ export class Sender {
       if (count <= 48) for (let i = 0; i < count; i++) out[at + i] = buf[pos + i]!;
       else buf.copy(out, at, pos, pos + count);
       output.position = at + count;
+      this.framesSent++;
       pos += count;
     } while (pos < end);
     if (end > start) this.account(stream, end - start);

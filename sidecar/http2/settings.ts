@@ -3,9 +3,6 @@
  */
 import { defaultFrameBytesMax, defaultWindowBytes, ErrorCode, SettingId, windowBytesMax } from './constants.ts';
 
-/** Entries a SETTINGS frame may have; more is an attack (CVE-2019-9515 and its kin). */
-export const settingsEntriesMax = 32;
-
 export interface PeerSettings {
   headerTableBytes: number;
   enablePush: boolean;

@@ -3,7 +3,8 @@
  * were (RFC 9113 §5.1.1). Late frames for streams that we reset are the peer's right; the same on streams that ended
  * in order are its fault.
  */
-import type { Http2Stream } from './stream.ts';
+import type { Sender } from './sender.ts';
+import { type Http2Stream, ResetCause } from './stream.ts';
 
 /** How many resets of ours are remembered. */
 const rememberedResetsMax = 256;
@@ -25,6 +26,21 @@ export class StreamTable {
   isIdle(id: number): boolean {
     const isOurs = (id & 1) === (this.isServer ? 0 : 1);
     return isOurs ? id >= this.nextId : id > this.lastPeerId;
+  }
+
+  /** The streams with a higher id, as of now. */
+  above(id: number): Http2Stream[] {
+    return [...this.byId.values()].filter((stream) => stream.id > id);
+  }
+
+  /** The connection is gone, and every stream with it. */
+  endAll(sender: Sender, code: number): void {
+    for (const stream of this.above(0)) {
+      this.byId.delete(stream.id);
+      stream.isDead = true;
+      sender.drop(stream);
+      stream.handler?.onReset(code, ResetCause.connection);
+    }
   }
 
   wasReset(id: number): boolean {

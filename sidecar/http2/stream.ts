@@ -31,6 +31,8 @@ export const ResetCause = {
 } as const;
 
 export interface StreamHandler {
+  /** When its request is given up, monotonic ms; 0 = never. A caller who resets it then is in its right. */
+  readonly deadlineMs?: number;
   /** A response head; 1xx ones come first, with endStream false. Only for streams that we opened. */
   onHeaders(list: HeaderList, endStream: boolean): void;
   /** Content buf[start, end), valid only during the call. Whoever takes it owes `stream.credit(end - start)`. */
@@ -61,6 +63,11 @@ export class Http2Stream implements CreditSource {
   remoteClosed = false;
   /** Reset, or its connection is gone. */
   isDead = false;
+  /** A response head of ours went out. */
+  isAnswered = false;
+  /** When it was opened, and how long its head may have waited for us before that (whole ms, int32: see guard.ts). */
+  openedMs = 0;
+  openedLateMs = 0;
   /** A final response head (ours to send or theirs to come) has passed. */
   headDone = false;
 

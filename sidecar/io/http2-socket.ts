@@ -11,6 +11,8 @@ import { releaseChunk, type Written } from '../http2/output.ts';
 import type { Http2Stream } from '../http2/stream.ts';
 import { tick } from './clock.ts';
 import { type Flushable, flushThisTurn } from './flush-scheduler.ts';
+import { limitTrips } from './limit-trips.ts';
+import { type Ticking, ticker } from './ticker.ts';
 
 /** Output beyond this is written at once instead of at the end of the turn. */
 const flushAtOnceBytes = 65_536;
@@ -25,7 +27,7 @@ export interface Http2SocketOwner {
   onClosed(detail: string): void;
 }
 
-export class Http2Socket implements ConnectionEvents, Flushable {
+export class Http2Socket implements ConnectionEvents, Flushable, Ticking {
   readonly connection: Http2Connection;
   private readonly socket: net.Socket;
   private readonly owner: Http2SocketOwner;
@@ -48,12 +50,16 @@ export class Http2Socket implements ConnectionEvents, Flushable {
     socket.on('end', () => socket.destroy());
     // The engine wrote its preface before it could call onOutput on us.
     flushThisTurn(this);
+    ticker.add(this);
+  }
+
+  onTick(nowMs: number): void {
+    this.connection.onTick(nowMs);
   }
 
   /** From the socket's onread: the bytes are in buf[0, count). */
   onRead(count: number, buf: Buffer): void {
-    tick();
-    this.connection.receive(buf, 0, count);
+    this.connection.receive(buf, 0, count, tick());
     if (this.connection.output.bytes >= flushAtOnceBytes) this.flush();
   }
 
@@ -71,6 +77,10 @@ export class Http2Socket implements ConnectionEvents, Flushable {
 
   onGoaway(_code: number, _detail: string): void {
     this.owner.onGoaway();
+  }
+
+  onLimit(limit: number): void {
+    limitTrips.record(limit, this.socket.remoteAddress ?? '');
   }
 
   onFatal(_code: number, detail: string): void {
@@ -141,6 +151,7 @@ export class Http2Socket implements ConnectionEvents, Flushable {
   private onSocketClosed(): void {
     if (this.isClosed) return;
     this.isClosed = true;
+    ticker.delete(this);
     tick();
     // A write that never finished: its buffers may still be with the kernel's request, so they are not reused.
     this.writing.length = 0;

@@ -8,6 +8,7 @@ import { Counter, Gauge, Registry } from 'prom-client';
 import { bucketUpperUs, type Histogram } from '../../proto/kernel/histogram.ts';
 import { reasonName } from '../../proto/reasons.ts';
 import type { TrafficStats } from '../exchange/traffic-stats.ts';
+import { limitName } from '../http2/limit-codes.ts';
 import { createDoor } from './door.ts';
 
 export interface BreakerReading {
@@ -22,6 +23,8 @@ export interface MetricFacts {
   breakers(): Iterable<BreakerReading>;
   /** By "upstream|from|to", as labels of one counter. */
   breakerTransitions(): ReadonlyMap<string, number>;
+  /** By `Limit` code. */
+  limitTrips(): Float64Array;
   concurrencyLimit(): number;
   queueDepth(): number;
   bufferedBytes(): number;
@@ -128,6 +131,10 @@ function defineMetrics(registry: Registry, facts: MetricFacts): void {
     }
   });
   gauge('weir_buffered_bytes', 'Content held for slow readers.', [], (set) => set.set(facts.bufferedBytes()));
+  counter('weir_http2_limit_total', 'Peers that ran into a bound of the HTTP/2 engine.', ['limit'], (set) => {
+    const trips = facts.limitTrips();
+    for (let limit = 1; limit < trips.length; limit++) set.inc({ limit: limitName(limit) }, trips[limit]!);
+  });
   gauge('weir_connections', 'Open connections of callers.', [], (set) => set.set(facts.connections()));
   gauge('weir_loop_lag_seconds', "Lateness of the proxy's own event loop.", [], (set) =>
     set.set(facts.loopLagSeconds()),

@@ -19,6 +19,8 @@ export interface Plane {
   readonly loopLagMs: number;
   /** Of breakers, by "upstream|from|to". */
   readonly transitions: ReadonlyMap<string, number>;
+  /** How often peers ran into bounds of the HTTP/2 engine, by `Limit` code. */
+  readonly limitTrips: Float64Array;
   /** For the own service or a target in use. Throws when the spec cannot be compiled; then nothing has changed. */
   applyPolicy(target: string, spec: PolicySpec | null, origin: PolicyOrigin, nowMs: number): void;
 }

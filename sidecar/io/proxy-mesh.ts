@@ -150,6 +150,10 @@ export class ProxyMesh implements Mesh, MetricFacts, AdminFacts {
     return this.parts.isConnected();
   }
 
+  limitTrips(): Float64Array {
+    return this.parts.plane.limitTrips;
+  }
+
   *policyVersions(): Iterable<{ target: string; version: number }> {
     const { policy, targets } = this.parts.plane;
     yield { target: policy.target, version: policy.version };

@@ -53,6 +53,8 @@ export interface Request {
 export class Peer implements ConnectionEvents {
   readonly connection: Http2Connection;
   readonly requests: Request[] = [];
+  /** Limits that its peer ran into. */
+  readonly limits: number[] = [];
   fatal: { code: number; detail: string } | null = null;
   goaway: number | null = null;
 
@@ -73,6 +75,10 @@ export class Peer implements ConnectionEvents {
 
   onGoaway(code: number): void {
     this.goaway = code;
+  }
+
+  onLimit(limit: number): void {
+    this.limits.push(limit);
   }
 
   onFatal(code: number, detail: string): void {

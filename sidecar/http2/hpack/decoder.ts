@@ -47,6 +47,8 @@ const nameKind = -1;
 export class HpackDecoder {
   /** Why decode() returned null. */
   error = '';
+  /** It was for the list's size, several times over the limit. */
+  isFarTooLarge = false;
   private readonly tableBytesMax: number;
   private readonly listBytesMax: number;
   private readonly fieldsMax: number;
@@ -141,7 +143,10 @@ export class HpackDecoder {
       bytes += field.bytes;
       if (bytes > this.listBytesMax || fields.length >= this.fieldsMax || field.bytes - 32 > this.fieldBytesMax) {
         tooLarge = true;
-        if (bytes > this.listBytesMax * farTooLargeFactor) return this.fail('header list far too large');
+        if (bytes > this.listBytesMax * farTooLargeFactor) {
+          this.isFarTooLarge = true;
+          return this.fail('header list far too large');
+        }
       } else if (!tooLarge) {
         kept = bytes;
         fields.push(field);
