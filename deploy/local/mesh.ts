@@ -33,7 +33,7 @@ const tiers = { controlPlane: 1, service: 2, sidecar: 3 } as const;
 const program = (path: string): string => fileURLToPath(new URL(path, import.meta.url));
 const programs = {
   controlPlane: program('../../control-plane/main.js'),
-  sidecar: program('../../sidecar/main.js'),
+  sidecar: program('../../bundle/sidecar.js'),
   service: program('./service.js'),
 };
 

@@ -162,10 +162,15 @@ function codeStep() {
   const sources = codeFolders
     .flatMap((folder) => filesUnder(folder))
     .filter((file) => /\.(ts|proto)$/.test(file) && !file.startsWith(dashboardSource + path.sep));
-  const stamp = stampOf([...sources, inRoot('tsconfig.json'), inRoot('package-lock.json')]);
+  const stamp = stampOf([
+    ...sources,
+    inRoot('deploy', 'local', 'bundle.mjs'),
+    inRoot('tsconfig.json'),
+    inRoot('package-lock.json'),
+  ]);
   if (readStamp('code') === stamp && fs.existsSync(inRoot('dist', 'proto', 'weir'))) return undefined;
   return {
-    doing: 'Building with tsc into dist',
+    doing: 'Building into dist',
     async run() {
       removeOrphans(sources);
       const { code, output } = await quiet(process.execPath, [
@@ -174,6 +179,9 @@ function codeStep() {
         inRoot('tsconfig.json'),
       ]);
       if (code !== 0) throw new SetupError(`${output}\nThe build failed.`, exitBuildFailed);
+      const bundled = await quiet(process.execPath, [inRoot('deploy', 'local', 'bundle.mjs')]);
+      if (bundled.code !== 0)
+        throw new SetupError(`${bundled.output}\nThe sidecar could not be bundled.`, exitBuildFailed);
       fs.cpSync(inRoot('proto', 'weir'), inRoot('dist', 'proto', 'weir'), { recursive: true });
       writeStamp('code', stamp);
     },
@@ -223,10 +231,11 @@ const writeStamp = (name, stamp) => fs.writeFileSync(stampFile(name), stamp);
 function removeOrphans(sources) {
   const expected = new Set(sources.map((file) => path.relative(root, file).replace(/\.ts$/, '')));
   const dist = inRoot('dist');
-  const dashboard = path.join(dist, 'control-plane', 'dashboard') + path.sep;
+  const otherBuilds = [path.join(dist, 'control-plane', 'dashboard'), path.join(dist, 'bundle')];
   for (const file of filesUnder(dist)) {
     const match = /^(.*)\.js(\.map)?$/.exec(path.relative(dist, file));
-    if (match && !file.startsWith(dashboard) && !expected.has(match[1])) fs.rmSync(file, { force: true });
+    if (match && !otherBuilds.some((folder) => file.startsWith(folder + path.sep)) && !expected.has(match[1]))
+      fs.rmSync(file, { force: true });
   }
 }
 

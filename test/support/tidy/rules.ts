@@ -21,9 +21,10 @@ function scanned(file: SourceFile): Scanned {
 
 const isRelative = (specifier: string): boolean => specifier.startsWith('.');
 
-/** The path of a relative import from the root; `.js` addresses (of the build) name the `.ts` source. */
+/** The path of a relative import from the root; `.js` addresses (of the build) name the `.ts` source, bundled or not. */
 function resolved(file: SourceFile, specifier: string): string {
-  return posix.normalize(posix.join(posix.dirname(file.path), specifier)).replace(/\.js$/, '.ts');
+  const path = posix.normalize(posix.join(posix.dirname(file.path), specifier)).replace(/\.js$/, '.ts');
+  return path === 'bundle/sidecar.ts' ? 'sidecar/main.ts' : path;
 }
 
 /** `@scope/name/sub` → `@scope/name`, `name/sub` → `name`; `node:` modules whole. */
@@ -93,7 +94,10 @@ export function importsWithoutExtension(files: readonly SourceFile[]): string[] 
     importsOf(scanned(file))
       .filter(({ specifier }) => isRelative(specifier) && !/\.(tsx?|css|mjs|json|svg)$/.test(specifier))
       // Only the command, which runs from the build, names a program by its built address.
-      .filter(({ specifier }) => !(file.path.startsWith('control-plane/cli/') && specifier.endsWith('main.js')))
+      .filter(
+        ({ specifier }) =>
+          !(file.path.startsWith('control-plane/cli/') && /(main|bundle\/sidecar)\.js$/.test(specifier)),
+      )
       .map(({ specifier, line }) => `${file.path}:${line} ${specifier} must end in .ts`),
   );
 }
