@@ -133,7 +133,10 @@ export class Http2Connection implements FrameSink, StreamOwner, ControlTarget, M
   /** The socket accepted all that was taken. */
   wrote(): void {
     this.sender.endWrite();
-    if (this.sender.hasReady) this.wantOutput();
+    // What was asked for during the write could not be taken then, so it is asked for again.
+    if (!this.outputWanted && !this.sender.hasReady) return;
+    this.outputWanted = true;
+    this.events.onOutput();
   }
 
   // ── Commands ────────────────────────────────────────────────────────────────────────────────────────────────────

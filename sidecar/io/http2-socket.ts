@@ -137,7 +137,8 @@ export class Http2Socket implements ConnectionEvents, Flushable, Ticking {
     for (const { chunk } of this.writing) releaseChunk(chunk);
     this.writing.length = 0;
     this.connection.wrote();
-    if (this.connection.isDead) this.linger();
+    // A failure during the write left its GOAWAY in the output: that goes first.
+    if (this.connection.isDead && this.connection.output.bytes === 0) this.linger();
     else if (this.connection.isGoingAway) this.closeIfDone();
   }
 
