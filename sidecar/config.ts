@@ -73,6 +73,20 @@ export const sidecarOptions = defineOptions({
     pattern: /^[^=]+=[a-z0-9-]+\/[a-z0-9-]+$/,
     description: 'Which service an authority (Host) means, where its name does not say so.',
   },
+  upstreamConnectionsMax: {
+    kind: 'integer',
+    min: 1,
+    max: 1024,
+    default: 64,
+    description: 'HTTP/2 connections to one endpoint; each carries up to 100 requests at once.',
+  },
+  upstreamIdleTimeout: {
+    kind: 'duration',
+    default: '1m',
+    min: 1000,
+    max: 86_400_000,
+    description: 'After this without requests a connection to an endpoint is closed.',
+  },
   policy: {
     kind: 'string',
     placeholder: '<file>',

@@ -74,9 +74,13 @@ export class DataPlane implements Plane {
     const { config, log } = options;
     this.options = options;
     this.limits = parseLimits(config.limit).limits;
-    this.pool = new UpstreamPool(this.limits);
     this.limitLog = new LimitLog(log);
     this.random = new XorShift32(options.seed);
+    this.pool = new UpstreamPool({
+      limits: this.limits,
+      random: this.random,
+      settings: { connectionsMax: config.upstreamConnectionsMax, idleTimeoutMs: config.upstreamIdleTimeout },
+    });
     this.requestLog = new RequestLog(log, this.random, config.accessLogSample);
     this.breakerLog = new BreakerLog(log, (target) => this.onBreakerTransition?.(target));
     this.context = { clock, wheel: this.wheel, upstreams: this.pool, observer: this.requestLog };

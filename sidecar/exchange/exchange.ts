@@ -29,8 +29,10 @@ import type { TrafficStats } from './traffic-stats.ts';
 
 const Phase = { admitting: 0, queued: 1, connecting: 2, forwarding: 3, settled: 4 } as const;
 
-/** A request that reached nobody and has no content may go to another connection this often. */
+/** A request that a server refused and that has no content is sent again this often. */
 const resendsMax = 2;
+/** One that a connection left behind when it was told to go (GOAWAY) moves on this often: no server has seen it. */
+const movesMax = 20;
 /** Advice when nothing could be reached: endpoints come back in seconds, not in milliseconds. */
 const connectRetryAfterMs = 1000;
 
@@ -70,6 +72,7 @@ export class Exchange extends Timer implements RequestView, StreamHandler, Upstr
   private held: SendQueue | null = null;
   private requestTrailers: HeaderList | null = null;
   private resends = 0;
+  private moves = 0;
   private sentContent = false;
 
   constructor(
@@ -222,8 +225,7 @@ export class Exchange extends Timer implements RequestView, StreamHandler, Upstr
     }
     const unprocessed =
       cause === ResetCause.unprocessed || (code === ErrorCode.refusedStream && cause === ResetCause.peer);
-    if (unprocessed && !this.headSent && !this.sentContent && this.requestEnded && this.resends < resendsMax) {
-      this.resends++;
+    if (unprocessed && !this.headSent && !this.sentContent && this.requestEnded && this.mayGoAgain(cause)) {
       this.up = null;
       this.side.release(this);
       return this.forward();
@@ -267,6 +269,10 @@ export class Exchange extends Timer implements RequestView, StreamHandler, Upstr
     // The caller need not send the rest of a request that nobody will read.
     if (!this.requestEnded) down.reset(ErrorCode.noError);
     this.settle(outcomeOfReason(reason), reason);
+  }
+
+  private mayGoAgain(cause: number): boolean {
+    return cause === ResetCause.unprocessed ? this.moves++ < movesMax : this.resends++ < resendsMax;
   }
 
   private onResponseEnd(): void {

@@ -59,7 +59,7 @@ export class Http2Connection implements FrameSink, StreamOwner, ControlTarget, M
   private readonly reader: FrameReader;
   private readonly headerWriter: HeaderWriter;
   private readonly table: StreamTable;
-  private readonly sender: Sender;
+  readonly sender: Sender;
   private readonly receiver: Receiver;
   private readonly messages: MessageFrames;
   private readonly control: ControlFrames;
@@ -143,10 +143,12 @@ export class Http2Connection implements FrameSink, StreamOwner, ControlTarget, M
 
   /** Whether `request` may be called now. */
   get canOpenStream(): boolean {
-    return (
-      !this.isGoingAway &&
-      this.table.byId.size < Math.min(this.peer.concurrentStreamsMax, this.limits.upstreamStreamsMax)
-    );
+    return !this.isGoingAway && this.table.byId.size < this.streamsMax;
+  }
+
+  /** Streams of ours at a time. */
+  get streamsMax(): number {
+    return Math.min(this.peer.concurrentStreamsMax, this.limits.upstreamStreamsMax);
   }
 
   get streamCount(): number {

@@ -64,9 +64,6 @@ const names = Object.keys(limitSpecs).filter(isLimitName);
 
 export const defaultLimits: ConnectionLimits = limitsWith(new Map());
 
-/** Streams opened on one upstream connection at a time, if the peer allows that many. */
-export const upstreamStreamsMax = defaultLimits.upstreamStreamsMax;
-
 /** Upstream connections retire when this share of the stream ids is used up. */
 export const retireAtStreamId = Math.floor(0x7fffffff * 0.75);
 

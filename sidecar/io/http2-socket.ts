@@ -9,7 +9,7 @@ import type { HeaderList } from '../http2/hpack/field.ts';
 import type { ConnectionLimits } from '../http2/limits.ts';
 import { releaseChunk, type Written } from '../http2/output.ts';
 import type { Http2Stream } from '../http2/stream.ts';
-import { tick } from './clock.ts';
+import { clock, tick } from './clock.ts';
 import { type Flushable, flushThisTurn } from './flush-scheduler.ts';
 import { limitTrips } from './limit-trips.ts';
 import { type Ticking, ticker } from './ticker.ts';
@@ -36,7 +36,11 @@ export class Http2Socket implements ConnectionEvents, Flushable, Ticking {
   private writesIssued = 0;
   private writesCalledBack = 0;
   private isClosed = false;
-  private failure = '';
+  private writeStartedMs = 0;
+  /** Why it ended, when that was an error. */
+  failure = '';
+  /** When something was read last. */
+  readMs = clock.nowMs;
 
   constructor(socket: net.Socket, isServer: boolean, limits: ConnectionLimits, owner: Http2SocketOwner) {
     this.socket = socket;
@@ -57,9 +61,15 @@ export class Http2Socket implements ConnectionEvents, Flushable, Ticking {
     this.connection.onTick(nowMs);
   }
 
+  /** Since when the socket has not taken what was written; Infinity while it has. */
+  get blockedSinceMs(): number {
+    return this.isWriting ? this.writeStartedMs : Number.POSITIVE_INFINITY;
+  }
+
   /** From the socket's onread: the bytes are in buf[0, count). */
   onRead(count: number, buf: Buffer): void {
-    this.connection.receive(buf, 0, count, tick());
+    this.readMs = tick();
+    this.connection.receive(buf, 0, count, this.readMs);
     if (this.connection.output.bytes >= flushAtOnceBytes) this.flush();
   }
 
@@ -85,6 +95,7 @@ export class Http2Socket implements ConnectionEvents, Flushable, Ticking {
 
   onFatal(_code: number, detail: string): void {
     this.failure ||= detail;
+    this.owner.onGoaway();
   }
 
   /** GOAWAY, and the socket closes when the last stream is done. */
@@ -110,6 +121,7 @@ export class Http2Socket implements ConnectionEvents, Flushable, Ticking {
     if (parts.length === 0) return;
     const { socket } = this;
     this.isWriting = true;
+    this.writeStartedMs = clock.nowMs;
     this.writesIssued++;
     if (parts.length === 1) {
       const { chunk, length } = parts[0]!;
