@@ -19,6 +19,8 @@ export class ModelEnd implements ConnectionEvents {
   wire: Buffer[] = [];
   fatal: { code: number; detail: string } | null = null;
   capacityCalls = 0;
+  /** The bounds that the other end ran into. */
+  readonly limits: number[] = [];
   private readonly request: OnRequest;
   private readonly writing: Written[] = [];
   private isWriting = false;
@@ -45,6 +47,10 @@ export class ModelEnd implements ConnectionEvents {
   }
 
   onGoaway(): void {}
+
+  onLimit(limit: number): void {
+    this.limits.push(limit);
+  }
 
   onFatal(code: number, detail: string): void {
     if (this.fatal !== null) throw new Error('the connection failed twice');
