@@ -80,6 +80,8 @@ export const reasonTable: readonly ReasonRow[] = [
   row('unauthenticated', 'downstream', 401, grpcStatus.unauthenticated, false, 'missing or wrong mesh token'),
   row('cancelled', 'downstream', 499, grpcStatus.cancelled, false, 'the caller cancelled'),
   row('internal', 'upstream', 500, grpcStatus.internal, false, 'internal error in the proxy'),
+  row('headers_too_large', 'downstream', 431, grpcStatus.resourceExhausted, false, 'header list too large'),
+  row('proxy_overload', 'refused', 503, grpcStatus.unavailable, true, 'the proxy itself is overloaded'),
 ];
 
 /** Reason codes by camelCase name; the order is the table's. */
@@ -103,6 +105,8 @@ export const Reason = {
   unauthenticated: 16,
   cancelled: 17,
   internal: 18,
+  headersTooLarge: 19,
+  proxyOverload: 20,
 } as const;
 
 export type ReasonCode = (typeof Reason)[keyof typeof Reason];

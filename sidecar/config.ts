@@ -122,6 +122,20 @@ export const sidecarOptions = defineOptions({
     placeholder: '<file>',
     description: 'File with the token that sidecars show each other; required for an inbound listener beyond loopback.',
   },
+  shedLag: {
+    kind: 'duration',
+    default: '100ms',
+    min: 0,
+    max: 60_000,
+    description: "Lag of the proxy's own event loop, sustained, from which it refuses new requests; 0s = never.",
+  },
+  shedHeapPercent: {
+    kind: 'number',
+    min: 0,
+    max: 100,
+    default: 90,
+    description: 'Share of its heap limit in use from which the proxy refuses new requests; 0 = never.',
+  },
   limit: {
     kind: 'list',
     itemsMax: 100,

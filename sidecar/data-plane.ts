@@ -14,8 +14,10 @@ import type { ListenAddress } from '../proto/kernel/options.ts';
 import { XorShift32 } from '../proto/kernel/random.ts';
 import { TimerWheel } from '../proto/kernel/timer-wheel.ts';
 import type { PolicySpec } from '../proto/policy/schema.ts';
+import { SelfShedder } from './admission/self-shedder.ts';
 import { type SidecarConfig, serviceNameOf, splitPair } from './config.ts';
 import type { ExchangeContext } from './exchange/context.ts';
+import { Gate } from './exchange/gate.ts';
 import { Protocol } from './exchange/http-stream.ts';
 import { InboundSide } from './exchange/inbound.ts';
 import { MeshToken } from './exchange/mesh-token.ts';
@@ -25,9 +27,10 @@ import { TrafficStats } from './exchange/traffic-stats.ts';
 import { type ConnectionLimits, parseLimits } from './http2/limits.ts';
 import { BreakerLog } from './io/breaker-log.ts';
 import { clock } from './io/clock.ts';
+import { heapShare } from './io/heap.ts';
 import { LimitLog, limitTrips } from './io/limit-trips.ts';
 import { Listener } from './io/listener.ts';
-import type { Plane } from './io/plane.ts';
+import type { OverloadReading, Plane } from './io/plane.ts';
 import { RequestLog } from './io/request-log.ts';
 import { Timers } from './io/timers.ts';
 import { UpstreamPool } from './io/upstream/pool.ts';
@@ -64,6 +67,8 @@ export class DataPlane implements Plane {
   private readonly limits: ConnectionLimits;
   private readonly pool: UpstreamPool;
   private readonly limitLog: LimitLog;
+  private readonly shedder: SelfShedder;
+  private readonly gate: Gate;
   private readonly requestLog: RequestLog;
   private readonly breakerLog: BreakerLog;
   private readonly context: ExchangeContext;
@@ -75,6 +80,8 @@ export class DataPlane implements Plane {
     this.options = options;
     this.limits = parseLimits(config.limit).limits;
     this.limitLog = new LimitLog(log);
+    this.shedder = new SelfShedder({ lagMsMax: config.shedLag, heapShareMax: config.shedHeapPercent / 100 });
+    this.gate = new Gate(this.shedder);
     this.random = new XorShift32(options.seed);
     this.pool = new UpstreamPool({
       limits: this.limits,
@@ -87,7 +94,11 @@ export class DataPlane implements Plane {
     this.policy = new LivePolicy(config.service);
     this.applyFilePolicy(this.policy);
     this.inboundTraffic = new TrafficStats('inbound', config.service);
-    this.timers = new Timers(this.wheel, () => this.policy.inbound.admission);
+    this.timers = new Timers(
+      this.wheel,
+      () => this.policy.inbound.admission,
+      (nowMs, lagMs) => this.shedder.sample(nowMs, lagMs, heapShare()),
+    );
     const explicit = new Map(config.authority.map(splitPair));
     const authorities = new AuthorityMap({ namespace: serviceNameOf(config).namespace, explicit });
     this.targets = new Targets(authorities, (key) => this.createTarget(key));
@@ -149,6 +160,10 @@ export class DataPlane implements Plane {
     return this.breakerLog.transitions;
   }
 
+  get overload(): OverloadReading {
+    return { shedShare: this.shedder.share, cause: this.shedder.cause, heapShare: heapShare() };
+  }
+
   get limitTrips(): Float64Array {
     return limitTrips.counts;
   }
@@ -157,6 +172,7 @@ export class DataPlane implements Plane {
     return new InboundSide({
       clock,
       policy: this.policy,
+      gate: this.gate,
       traffic: this.inboundTraffic,
       appAddress,
       appProtocol: protocolChoice(this.options.config.appProtocol),
@@ -167,6 +183,7 @@ export class DataPlane implements Plane {
   private outboundSide(fixedTarget: string | null): OutboundSide {
     return new OutboundSide({
       clock,
+      gate: this.gate,
       targets: this.targets,
       unrouted: this.unrouted,
       fixedTarget,

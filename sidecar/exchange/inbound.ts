@@ -1,5 +1,5 @@
 /**
- * The inbound steps, which protect the service's own app (DESIGN order): mesh token → deadline → rate limits →
+ * The inbound steps, which protect the service's own app (DESIGN order): gate → mesh token → deadline → rate limits →
  * concurrency and queue → app. Settings come from the policy in force when the request arrived; it keeps them to its
  * end, whatever is swapped meanwhile.
  */
@@ -10,6 +10,7 @@ import type { LivePolicy } from '../policy/swap.ts';
 import { countArrival, countEnd } from './accounting.ts';
 import type { Clock, RequestView, Side } from './context.ts';
 import { deadlineOf } from './deadline-of.ts';
+import type { Gate } from './gate.ts';
 import type { MeshToken } from './mesh-token.ts';
 import type { TrafficStats } from './traffic-stats.ts';
 
@@ -17,6 +18,7 @@ export interface InboundOptions {
   readonly clock: Clock;
   readonly policy: LivePolicy;
   readonly traffic: TrafficStats;
+  readonly gate: Gate;
   readonly appAddress: string;
   /** Which protocol the app is spoken to in, given the caller's. */
   readonly appProtocol: (callers: number) => number;
@@ -37,6 +39,8 @@ export class InboundSide implements Side {
     const nowMs = clock.nowMs;
     request.traffic = traffic;
     countArrival(traffic);
+    const refusal = this.options.gate.refusalOf(request);
+    if (refusal !== Reason.none) return refusal;
     if (meshToken !== null && !meshToken.accepts(request.head)) return Reason.unauthenticated;
     const inbound = policy.inbound;
     const { shadow } = inbound;

@@ -8,12 +8,14 @@ import { Outcome } from '../resilience/outcome.ts';
 import { countArrival, countEnd } from './accounting.ts';
 import type { Clock, RequestView, Side } from './context.ts';
 import { deadlineOf } from './deadline-of.ts';
+import type { Gate } from './gate.ts';
 import type { MeshToken } from './mesh-token.ts';
 import type { Target, Targets } from './targets.ts';
 import type { TrafficStats } from './traffic-stats.ts';
 
 export interface OutboundOptions {
   readonly clock: Clock;
+  readonly gate: Gate;
   readonly targets: Targets;
   /** Counts requests for services nobody knows. */
   readonly unrouted: TrafficStats;
@@ -39,11 +41,13 @@ export class OutboundSide implements Side {
     if (target === undefined) {
       request.traffic = this.options.unrouted;
       countArrival(this.options.unrouted);
-      return Reason.noRoute;
+      return request.head.tooLarge ? Reason.headersTooLarge : Reason.noRoute;
     }
     request.traffic = target.traffic;
     request.target = target;
     countArrival(target.traffic);
+    const refusal = this.options.gate.refusalOf(request);
+    if (refusal !== Reason.none) return refusal;
     target.cluster.counts.recordDemand();
     const outbound = target.policy.outbound;
     request.connectTimeoutMs = outbound.connectTimeoutMs;

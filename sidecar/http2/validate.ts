@@ -228,9 +228,23 @@ export function requestErrorOf(facts: ListFacts): number {
   }
   if ((seen & bit(FieldName.te)) !== 0 && !facts.teTrailers) return FieldError.badTe;
   if ((seen & bit(FieldName.host)) !== 0 && facts.host !== facts.authority) {
-    if (facts.host.toLowerCase() !== facts.authority.toLowerCase()) return FieldError.hostMismatch;
+    if (normalHost(facts.host, facts.scheme) !== normalHost(facts.authority, facts.scheme)) {
+      return FieldError.hostMismatch;
+    }
   }
   return FieldError.none;
+}
+
+/**
+ * RFC 9113 §8.3.1: a Host that names another entity than :authority makes a request malformed, and both are to be
+ * compared in their normal forms, which are without case (RFC 3986 §6.2.2.1) and without a default port (§6.2.3). Whoever
+ * is behind us may go by either, so two that differ would let a caller pass as another.
+ */
+function normalHost(host: string, scheme: string): string {
+  const lower = host.toLowerCase();
+  const port = scheme === 'https' ? ':443' : ':80';
+  if (lower.endsWith(port)) return lower.slice(0, -port.length);
+  return lower.endsWith(':') ? lower.slice(0, -1) : lower;
 }
 
 /** RFC 9113 §8.3.2. */

@@ -10,6 +10,7 @@ import { reasonName } from '../../proto/reasons.ts';
 import type { TrafficStats } from '../exchange/traffic-stats.ts';
 import { limitName } from '../http2/limit-codes.ts';
 import { createDoor } from './door.ts';
+import type { OverloadReading } from './plane.ts';
 
 export interface BreakerReading {
   readonly upstream: string;
@@ -23,6 +24,7 @@ export interface MetricFacts {
   breakers(): Iterable<BreakerReading>;
   /** By "upstream|from|to", as labels of one counter. */
   breakerTransitions(): ReadonlyMap<string, number>;
+  overload(): OverloadReading;
   /** By `Limit` code. */
   limitTrips(): Float64Array;
   concurrencyLimit(): number;
@@ -131,6 +133,10 @@ function defineMetrics(registry: Registry, facts: MetricFacts): void {
     }
   });
   gauge('weir_buffered_bytes', 'Content held for slow readers.', [], (set) => set.set(facts.bufferedBytes()));
+  gauge('weir_self_shed_ratio', 'Share of new requests refused to save the proxy itself.', [], (set) =>
+    set.set(facts.overload().shedShare),
+  );
+  gauge('weir_heap_used_ratio', 'Heap in use, of what it may be.', [], (set) => set.set(facts.overload().heapShare));
   counter('weir_http2_limit_total', 'Peers that ran into a bound of the HTTP/2 engine.', ['limit'], (set) => {
     const trips = facts.limitTrips();
     for (let limit = 1; limit < trips.length; limit++) set.inc({ limit: limitName(limit) }, trips[limit]!);

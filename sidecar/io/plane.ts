@@ -7,6 +7,14 @@ import type { Targets } from '../exchange/targets.ts';
 import type { TrafficStats } from '../exchange/traffic-stats.ts';
 import type { LivePolicy, PolicyOrigin } from '../policy/swap.ts';
 
+export interface OverloadReading {
+  /** The share of new requests that is refused, 0..1. */
+  readonly shedShare: number;
+  readonly cause: string;
+  /** Heap in use, of what it may be. */
+  readonly heapShare: number;
+}
+
 export interface Plane {
   /** Of the own service. */
   readonly policy: LivePolicy;
@@ -19,6 +27,8 @@ export interface Plane {
   readonly loopLagMs: number;
   /** Of breakers, by "upstream|from|to". */
   readonly transitions: ReadonlyMap<string, number>;
+  /** How much the proxy sheds to save itself. */
+  readonly overload: OverloadReading;
   /** How often peers ran into bounds of the HTTP/2 engine, by `Limit` code. */
   readonly limitTrips: Float64Array;
   /** For the own service or a target in use. Throws when the spec cannot be compiled; then nothing has changed. */

@@ -10,13 +10,14 @@ import { reasonName } from '../../proto/reasons.ts';
 import { hideCredentials, type SidecarConfig } from '../config.ts';
 import type { Target } from '../exchange/targets.ts';
 import type { TrafficStats } from '../exchange/traffic-stats.ts';
+import { limitName } from '../http2/limit-codes.ts';
 import type { LivePolicy } from '../policy/swap.ts';
 import { breakerStateName } from '../resilience/breaker.ts';
 import type { AdminFacts } from './admin-door.ts';
 import { tick } from './clock.ts';
 import type { BundleVerdict, Log, Mesh, TargetLink } from './control-link/mesh.ts';
 import type { BreakerReading, MetricFacts } from './metrics-door.ts';
-import type { Plane } from './plane.ts';
+import type { OverloadReading, Plane } from './plane.ts';
 
 export interface ProxyParts {
   readonly identity: Identity;
@@ -150,6 +151,10 @@ export class ProxyMesh implements Mesh, MetricFacts, AdminFacts {
     return this.parts.isConnected();
   }
 
+  overload(): OverloadReading {
+    return this.parts.plane.overload;
+  }
+
   limitTrips(): Float64Array {
     return this.parts.plane.limitTrips;
   }
@@ -192,6 +197,8 @@ export class ProxyMesh implements Mesh, MetricFacts, AdminFacts {
       bufferedBytes: this.bufferedBytes(),
       queued: this.queueDepth(),
       loopLagMs,
+      overload: this.overload(),
+      http2Limits: this.limitTripsByName(),
       process: this.process(),
       traffic: this.heartbeatTraffic().map(({ latencyBuckets: _, ...traffic }) => traffic),
       breakers: [...targets.values()].flatMap((target) => {
@@ -200,6 +207,14 @@ export class ProxyMesh implements Mesh, MetricFacts, AdminFacts {
         return [{ target: target.key, state: breakerStateName(breaker.state), cause: breaker.cause }];
       }),
     };
+  }
+
+  private limitTripsByName(): Record<string, number> {
+    const named: Record<string, number> = {};
+    this.limitTrips().forEach((count, limit) => {
+      if (count > 0) named[limitName(limit)] = count;
+    });
+    return named;
   }
 
   private linkOf(target: Target): TargetLink {
