@@ -46,6 +46,7 @@ export class Http2Connection implements FrameSink, StreamOwner, ControlTarget, M
   readonly isServer: boolean;
   readonly output = new Output();
   readonly peer: PeerSettings = initialPeerSettings();
+  readonly events: ConnectionEvents;
   readonly guard: Guard;
   readonly waits: Waits;
   isReading = true;
@@ -55,7 +56,6 @@ export class Http2Connection implements FrameSink, StreamOwner, ControlTarget, M
   peerSettingsSeen = false;
 
   private readonly limits: ConnectionLimits;
-  private readonly events: ConnectionEvents;
   private readonly reader: FrameReader;
   private readonly headerWriter: HeaderWriter;
   private readonly table: StreamTable;
@@ -157,10 +157,6 @@ export class Http2Connection implements FrameSink, StreamOwner, ControlTarget, M
 
   get receivedUndrainedBytes(): number {
     return this.receiver.held;
-  }
-
-  get isBackedUp(): boolean {
-    return this.output.bytes > this.limits.outputBytesMax;
   }
 
   get outputQueuedBytes(): number {
@@ -312,10 +308,6 @@ export class Http2Connection implements FrameSink, StreamOwner, ControlTarget, M
     if (!this.isReading) return;
     this.events.onLimit(limit);
     this.fail(limitErrorCode(limit), limitDetail(limit));
-  }
-
-  noteLimit(limit: number): void {
-    this.events.onLimit(limit);
   }
 
   /** The peer did something odd that we put up with, up to a point. */

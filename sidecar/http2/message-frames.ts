@@ -2,6 +2,7 @@
  * The frames that carry messages (RFC 9113 §6.1, §6.2, §6.10, §8.1): HEADERS, CONTINUATION, DATA. They become calls on
  * the stream's handler, once all that the RFC demands of a message holds: order, lengths, valid fields.
  */
+import type { ConnectionEvents } from './connection-events.ts';
 import { ErrorCode, Flag } from './constants.ts';
 import type { Guard } from './guard.ts';
 import { HeaderBlock } from './header-block.ts';
@@ -9,6 +10,7 @@ import { HpackDecoder } from './hpack/decoder.ts';
 import type { HeaderList } from './hpack/field.ts';
 import { Limit } from './limit-codes.ts';
 import type { ConnectionLimits } from './limits.ts';
+import type { Output } from './output.ts';
 import type { Receiver } from './receiver.ts';
 import type { Http2Stream } from './stream.ts';
 import type { StreamTable } from './stream-table.ts';
@@ -18,11 +20,9 @@ export interface MessageTarget {
   readonly isServer: boolean;
   readonly peerSettingsSeen: boolean;
   readonly guard: Guard;
-  /** Output waits for the socket: no time for new streams. */
-  readonly isBackedUp: boolean;
+  readonly output: Output;
+  readonly events: ConnectionEvents;
   exceed(limit: number): void;
-  /** A limit that costs the peer a stream and not the connection. */
-  noteLimit(limit: number): void;
   glitch(): void;
   fail(code: number, detail: string): void;
   streamError(streamId: number, code: number): void;
@@ -155,7 +155,7 @@ export class MessageFrames {
       if (this.decoder.isFarTooLarge) return this.target.exceed(Limit.headerListFar);
       return this.target.fail(ErrorCode.compressionError, this.decoder.error);
     }
-    if (list.tooLarge) this.target.noteLimit(Limit.headerList);
+    if (list.tooLarge) this.target.events.onLimit(Limit.headerList);
     const stream = this.table.byId.get(streamId);
     if (stream !== undefined) {
       if (stream.remoteClosed) return this.target.streamError(streamId, ErrorCode.streamClosed);
@@ -172,7 +172,7 @@ export class MessageFrames {
     this.table.lastPeerId = streamId;
     this.target.guard.onStream();
     if (this.table.byId.size >= this.limits.concurrentStreamsMax) return this.refuse(streamId, Limit.concurrentStreams);
-    if (this.target.isBackedUp) return this.refuse(streamId, Limit.outputBytes);
+    if (this.target.output.bytes > this.limits.outputBytesMax) return this.refuse(streamId, Limit.outputBytes);
     if (this.dependsOnItself) return this.onMalformed(streamId);
     if (list.requestError !== 0 && !list.tooLarge) return this.onMalformed(streamId);
     if (endStream && list.contentLength > 0) return this.onMalformed(streamId);
@@ -185,7 +185,7 @@ export class MessageFrames {
   }
 
   private refuse(streamId: number, limit: number): void {
-    this.target.noteLimit(limit);
+    this.target.events.onLimit(limit);
     this.target.writeReset(streamId, ErrorCode.refusedStream);
   }
 
