@@ -27,15 +27,34 @@ export function bucketUpperUs(index: number): number {
   return (subBuckets + step + 1) * 2 ** (octave - 1);
 }
 
+const countAt = histogramBuckets;
+const sumAt = histogramBuckets + 1;
+/** Counters, then count and sum: histograms of several threads are merged by adding all of them. */
+export const histogramNumbers = histogramBuckets + 2;
+
 export class Histogram {
-  readonly counts = new Float64Array(histogramBuckets);
-  count = 0;
-  sumMs = 0;
+  readonly counts: Float64Array;
+  private readonly numbers: Float64Array;
+
+  /** `numbers`: `histogramNumbers` zeros, or where a histogram stands already. */
+  constructor(numbers: Float64Array = new Float64Array(histogramNumbers)) {
+    this.numbers = numbers;
+    this.counts = numbers.subarray(0, histogramBuckets);
+  }
+
+  get count(): number {
+    return this.numbers[countAt]!;
+  }
+
+  get sumMs(): number {
+    return this.numbers[sumAt]!;
+  }
 
   record(valueMs: number): void {
-    this.counts[bucketOf(valueMs * 1000)]! += 1;
-    this.count++;
-    this.sumMs += valueMs;
+    const { numbers } = this;
+    numbers[bucketOf(valueMs * 1000)]! += 1;
+    numbers[countAt]! += 1;
+    numbers[sumAt]! += valueMs;
   }
 
   /** The value in ms below which `share` (0..1) of the samples lie, to within a bucket; NaN when empty. */

@@ -9,10 +9,14 @@
  *     │                        ├──expire──► queue_timeout
  *     └─full, or no queue      └──cancel──► gone
  *          ► queue_full
+ *
+ * Threads that share a limit share the ledger of its permits (permit-ledger.ts); each has its own queue, and the bounds
+ * hold for all queues together.
  */
 import { assert } from '../../proto/kernel/assert.ts';
-import { Ewma } from '../../proto/kernel/ewma.ts';
 import { Reason } from '../../proto/reasons.ts';
+import { PermitLedger } from './permit-ledger.ts';
+import { alone, type Seat } from './seat.ts';
 import { type Waiter, WaitQueue } from './wait-queue.ts';
 
 export type { Waiter } from './wait-queue.ts';
@@ -39,15 +43,13 @@ const retryAfterMaxMs = 10_000;
 export class Admission {
   private settings: AdmissionSettings;
   private readonly queue = new WaitQueue();
-  private permitsTaken = 0;
+  private readonly ledger: PermitLedger;
   private admitting = false;
-  /** Time between two completions while every permit was taken: the pace at which a queue drains. */
-  private readonly completionInterval = new Ewma(1 / 32);
-  /** The last completion under full load, or when full load began; NaN while a permit is free. */
-  private busySinceMs = Number.NaN;
 
-  constructor(settings: AdmissionSettings) {
+  /** With `memory`, the limit is shared by all who have the same. */
+  constructor(settings: AdmissionSettings, seat: Seat = alone, memory?: ArrayBufferLike) {
     this.settings = settings;
+    this.ledger = new PermitLedger(seat, memory);
   }
 
   get limit(): number {
@@ -56,50 +58,66 @@ export class Admission {
 
   /** Permits taken; above the limit only after it was lowered. */
   get inFlight(): number {
-    return this.permitsTaken;
+    return this.ledger.permits;
   }
 
   get queued(): number {
-    return this.queue.size;
+    return this.ledger.queued;
   }
 
   get queuedBytes(): number {
-    return this.queue.bytes;
+    return this.ledger.queuedBytes;
+  }
+
+  /** Whether this thread's part needs expire(): somebody waits here. */
+  get isWaiting(): boolean {
+    return this.queue.size > 0;
   }
 
   /** Decision.admitted: the caller holds a permit. Decision.queued: the waiter will hear. Else a Reason code. */
   enter(waiter: Waiter, nowMs: number): number {
-    if (this.permitsTaken < this.settings.limit && this.queue.size === 0) {
-      this.take(nowMs);
-      return Decision.admitted;
-    }
-    const bounds = this.settings.queue;
-    if (bounds === null || this.queue.size >= bounds.requestsMax || this.queue.bytes + waiter.bytes > bounds.bytesMax) {
-      return Reason.queueFull;
-    }
-    this.queue.push(waiter, nowMs);
-    return Decision.queued;
+    const { ledger } = this;
+    ledger.enter();
+    const decision = this.decide(waiter, nowMs);
+    ledger.exit();
+    return decision;
   }
 
-  /** Returns a permit, which admits the next waiter before this returns. */
+  /** Returns a permit, which admits the next waiter before this returns, or wakes the thread where that one waits. */
   leave(nowMs: number): void {
-    assert(this.permitsTaken > 0, 'a permit was returned that nobody held');
-    this.permitsTaken--;
-    if (!Number.isNaN(this.busySinceMs)) {
-      this.completionInterval.update(Math.max(0, nowMs - this.busySinceMs));
-      this.busySinceMs = this.permitsTaken < this.settings.limit ? Number.NaN : nowMs;
-    }
-    if (this.queue.size > 0) this.admitWaiters(nowMs);
+    const { ledger } = this;
+    assert(ledger.heldHere > 0, 'a permit was returned that nobody held');
+    ledger.enter();
+    ledger.giveBack(this.settings.limit, nowMs);
+    ledger.exit();
+    if (this.queue.size > 0) this.admitGranted(nowMs);
   }
 
   /** A waiter went away: true when it was queued, and then it hears no more. */
-  cancel(waiter: Waiter): boolean {
-    return this.queue.remove(waiter);
+  cancel(waiter: Waiter, nowMs: number): boolean {
+    this.ledger.enter();
+    const wasQueued = this.queue.remove(waiter);
+    if (wasQueued) this.dequeued(waiter, nowMs);
+    this.ledger.exit();
+    return wasQueued;
   }
 
   /** Refuses those that have waited for waitMaxMs; the oldest are first, so it costs only what it refuses. */
   expire(nowMs: number): void {
-    while (this.isOldestOverdue(nowMs)) this.queue.takeOldest()!.onRefused(Reason.queueTimeout, nowMs);
+    if (this.ledger.grantedHere > 0) this.admitGranted(nowMs);
+    while (this.isOldestOverdue(nowMs)) this.takeOut(true, nowMs).onRefused(Reason.queueTimeout, nowMs);
+  }
+
+  /** Another thread granted permits to this one. */
+  onGranted(nowMs: number): void {
+    this.admitGranted(nowMs);
+  }
+
+  /** The thread at that seat is dead: its permits go to others. */
+  abandon(seat: number, nowMs: number): void {
+    this.ledger.enter();
+    this.ledger.abandon(seat, this.settings.limit, nowMs);
+    this.ledger.exit();
   }
 
   /**
@@ -108,11 +126,12 @@ export class Admission {
    */
   reconfigure(settings: AdmissionSettings, nowMs: number): void {
     this.settings = settings;
-    if (this.permitsTaken < settings.limit) this.busySinceMs = Number.NaN;
-    else if (Number.isNaN(this.busySinceMs)) this.busySinceMs = nowMs;
-    this.admitWaiters(nowMs);
+    this.ledger.enter();
+    this.ledger.limitChanged(settings.limit, nowMs);
+    this.ledger.exit();
+    this.admitGranted(nowMs);
     while (this.queue.size > 0 && this.isQueueOverBounds()) {
-      this.queue.takeNewest()!.onRefused(Reason.queueFull, nowMs);
+      this.takeOut(false, nowMs).onRefused(Reason.queueFull, nowMs);
     }
   }
 
@@ -121,36 +140,63 @@ export class Admission {
    * requests ended lately; when nothing has ended for longer than usual, that silence on top.
    */
   retryAfterMs(nowMs: number): number {
-    if (!this.completionInterval.hasValue()) return retryAfterUnknownMs;
-    const intervalMs = this.completionInterval.value;
-    const ahead = this.queue.size + 1 + Math.max(0, this.permitsTaken - this.settings.limit);
-    const silentMs = Number.isNaN(this.busySinceMs) ? 0 : Math.max(0, nowMs - this.busySinceMs - intervalMs);
-    return Math.min(retryAfterMaxMs, Math.max(1, Math.ceil(ahead * intervalMs + silentMs)));
+    const { paceMs, busySinceMs, queued, permits } = this.ledger;
+    if (Number.isNaN(paceMs)) return retryAfterUnknownMs;
+    const ahead = queued + 1 + Math.max(0, permits - this.settings.limit);
+    const silentMs = Number.isNaN(busySinceMs) ? 0 : Math.max(0, nowMs - busySinceMs - paceMs);
+    return Math.min(retryAfterMaxMs, Math.max(1, Math.ceil(ahead * paceMs + silentMs)));
   }
 
-  private take(nowMs: number): void {
-    this.permitsTaken++;
-    if (this.permitsTaken >= this.settings.limit) this.busySinceMs = nowMs;
+  /** Inside the lock. */
+  private decide(waiter: Waiter, nowMs: number): number {
+    const { ledger, queue, settings } = this;
+    // While a permit is free, everybody who waits has been granted one: nobody is overtaken.
+    if (ledger.permits < settings.limit) {
+      ledger.take(settings.limit, nowMs);
+      return Decision.admitted;
+    }
+    const bounds = settings.queue;
+    if (bounds === null || ledger.queued >= bounds.requestsMax || ledger.queuedBytes + waiter.bytes > bounds.bytesMax) {
+      return Reason.queueFull;
+    }
+    queue.push(waiter, nowMs);
+    ledger.enqueue(waiter.bytes, queue.oldestEnteredMs());
+    return Decision.queued;
   }
 
   /** A waiter may finish, enter or cancel inside its callback; then the outermost loop goes on, and nothing recurses. */
-  private admitWaiters(nowMs: number): void {
+  private admitGranted(nowMs: number): void {
     if (this.admitting) return;
     this.admitting = true;
     try {
-      while (this.queue.size > 0 && this.permitsTaken < this.settings.limit) {
-        const overdue = this.isOldestOverdue(nowMs);
-        const waiter = this.queue.takeOldest()!;
-        if (overdue) {
-          waiter.onRefused(Reason.queueTimeout, nowMs);
+      while (this.ledger.grantedHere > 0) {
+        if (this.isOldestOverdue(nowMs)) {
+          this.takeOut(true, nowMs).onRefused(Reason.queueTimeout, nowMs);
         } else {
-          this.take(nowMs);
+          this.ledger.enter();
+          this.ledger.accept();
+          const waiter = this.queue.takeOldest()!;
+          this.dequeued(waiter, nowMs);
+          this.ledger.exit();
           waiter.onAdmitted(nowMs);
         }
       }
     } finally {
       this.admitting = false;
     }
+  }
+
+  /** The oldest or the newest leaves the queue without a permit. */
+  private takeOut(oldest: boolean, nowMs: number): Waiter {
+    this.ledger.enter();
+    const waiter = (oldest ? this.queue.takeOldest() : this.queue.takeNewest())!;
+    this.dequeued(waiter, nowMs);
+    this.ledger.exit();
+    return waiter;
+  }
+
+  private dequeued(waiter: Waiter, nowMs: number): void {
+    this.ledger.dequeue(waiter.bytes, this.queue.oldestEnteredMs(), this.settings.limit, nowMs);
   }
 
   private isOldestOverdue(nowMs: number): boolean {
@@ -160,6 +206,7 @@ export class Admission {
 
   private isQueueOverBounds(): boolean {
     const bounds = this.settings.queue;
-    return bounds === null || this.queue.size > bounds.requestsMax || this.queue.bytes > bounds.bytesMax;
+    const { queued, queuedBytes } = this.ledger;
+    return bounds === null || queued > bounds.requestsMax || queuedBytes > bounds.bytesMax;
   }
 }

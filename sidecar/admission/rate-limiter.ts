@@ -4,8 +4,10 @@
  * that would bring it more than burst·T ahead of now. A bucket that counts tokens needs a refill, two numbers and a
  * timer or a multiplication per request, and says no more.
  *
- * Bound: in any window of w seconds at most burst + w·rate requests are admitted, up to a hundredth of a request.
+ * Bound: in any window of w seconds at most burst + w·rate requests are admitted, up to a hundredth of a request; by all
+ * threads together where they share the number. A thread whose clock is behind only refuses more.
  */
+import { lockBytes, lockOf, type SharedLock } from '../../proto/kernel/shared-lock.ts';
 
 /**
  * Slack for rounding: sums of fractional milliseconds would otherwise refuse the last request of a full burst, or a caller
@@ -22,20 +24,28 @@ export interface RateLimiterOptions {
 }
 
 export class GcraLimiter {
-  private readonly cell: Cell;
-  private tatMs = Number.NEGATIVE_INFINITY;
+  /** Memory in which one bucket stands: a lock and the theoretical arrival time. */
+  static readonly bytes = lockBytes + 8;
 
-  constructor(options: RateLimiterOptions) {
+  private readonly cell: Cell;
+  private readonly lock: SharedLock | null;
+  private readonly tatMs: Float64Array;
+
+  /** `memory` zeroed, or another thread's bucket: then it is the same bucket. */
+  constructor(options: RateLimiterOptions, memory: ArrayBufferLike = new ArrayBuffer(GcraLimiter.bytes), owner = 1) {
     this.cell = new Cell(options);
+    this.lock = lockOf(memory, owner);
+    this.tatMs = new Float64Array(memory, lockBytes, 1);
   }
 
   /** 0 when admitted, else the milliseconds until a request would be. */
   tryAcquire(nowMs: number): number {
-    const nextMs = this.cell.nextTatMs(this.tatMs, nowMs);
+    if (this.lock !== null) this.lock.acquire();
+    const nextMs = this.cell.nextTatMs(this.tatMs[0]!, nowMs);
     const excessMs = this.cell.excessMs(nextMs, nowMs);
-    if (excessMs > 0) return excessMs;
-    this.tatMs = nextMs;
-    return 0;
+    if (excessMs === 0) this.tatMs[0] = nextMs;
+    if (this.lock !== null) this.lock.release();
+    return excessMs;
   }
 }
 

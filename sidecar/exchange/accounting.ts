@@ -7,19 +7,18 @@ import { Outcome } from '../resilience/outcome.ts';
 import type { TrafficStats } from './traffic-stats.ts';
 
 export function countArrival(traffic: TrafficStats): void {
-  traffic.requests++;
-  traffic.inFlight++;
+  traffic.begin();
 }
 
 export function countEnd(traffic: TrafficStats, outcome: number, reason: number, durationMs: number): void {
-  traffic.inFlight--;
+  traffic.end();
   if (reason !== Reason.none && reason !== Reason.cancelled) {
     traffic.rejected[reason]! += 1;
     if (reasonTable[reason]!.kind !== 'upstream') return;
   }
-  if (outcome === Outcome.success) traffic.success++;
-  else if (outcome === Outcome.failure) traffic.failure++;
-  else traffic.ignored++;
+  if (outcome === Outcome.success) traffic.countSuccess();
+  else if (outcome === Outcome.failure) traffic.countFailure();
+  else traffic.countIgnored();
   traffic.durations.record(durationMs);
 }
 

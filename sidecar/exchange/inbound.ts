@@ -88,7 +88,7 @@ export class InboundSide implements Side {
     if (request.holdsPermit) {
       request.holdsPermit = false;
       admission.leave(nowMs);
-    } else if (wasQueued) admission.cancel(request);
+    } else if (wasQueued) admission.cancel(request, nowMs);
   }
 }
 

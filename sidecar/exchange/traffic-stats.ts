@@ -1,29 +1,103 @@
 /**
- * What happened to the requests of one direction and peer: typed-array counters that the request path increments and
- * that metrics, heartbeats and the admin door read. Everything counts from the start of the process and only rises.
+ * What happened to the requests of one direction and peer: counters that the request path increments and that metrics,
+ * heartbeats and the admin door read. Everything but the requests in flight counts from the start of the process and only
+ * rises. All of it is one row of numbers, so that it may stand in memory which another thread reads, and the rows of
+ * several threads are summed by adding them. Each row has one writer, which therefore needs no lock.
  */
-import { Histogram } from '../../proto/kernel/histogram.ts';
+import { Histogram, histogramNumbers } from '../../proto/kernel/histogram.ts';
 import { reasonCount } from '../../proto/reasons.ts';
 
+const requests = 0;
+const success = 1;
+const failure = 2;
+const ignored = 3;
+const inFlight = 4;
+const rejectedAt = 5;
+const wouldRejectAt = rejectedAt + reasonCount;
+const durationsAt = wouldRejectAt + reasonCount;
+const numbers = durationsAt + histogramNumbers;
+
 export class TrafficStats {
+  static readonly bytes = 8 * numbers;
+
   readonly direction: 'inbound' | 'outbound';
   /** Own service for inbound, the target for outbound: `ns/svc`. */
   readonly peer: string;
-  requests = 0;
-  success = 0;
-  failure = 0;
-  /** Ended without a verdict on the upstream: cancelled, or it said "overloaded". */
-  ignored = 0;
   /** By reason code; the answer was ours. */
-  readonly rejected = new Float64Array(reasonCount);
+  readonly rejected: Float64Array;
   /** By reason code: in shadow mode it would have been ours. */
-  readonly wouldReject = new Float64Array(reasonCount);
-  inFlight = 0;
+  readonly wouldReject: Float64Array;
   /** Requests that reached an upstream, from arrival to the end of the response. */
-  readonly durations = new Histogram();
+  readonly durations: Histogram;
+  private readonly row: Float64Array;
 
-  constructor(direction: 'inbound' | 'outbound', peer: string) {
+  /** `memory` zeroed, or with the counts so far. */
+  constructor(
+    direction: 'inbound' | 'outbound',
+    peer: string,
+    memory: ArrayBufferLike = new ArrayBuffer(TrafficStats.bytes),
+  ) {
     this.direction = direction;
     this.peer = peer;
+    this.row = new Float64Array(memory, 0, numbers);
+    this.rejected = this.row.subarray(rejectedAt, wouldRejectAt);
+    this.wouldReject = this.row.subarray(wouldRejectAt, durationsAt);
+    this.durations = new Histogram(this.row.subarray(durationsAt));
+  }
+
+  get requests(): number {
+    return this.row[requests]!;
+  }
+
+  get success(): number {
+    return this.row[success]!;
+  }
+
+  get failure(): number {
+    return this.row[failure]!;
+  }
+
+  /** Ended without a verdict on the upstream: cancelled, or it said "overloaded". */
+  get ignored(): number {
+    return this.row[ignored]!;
+  }
+
+  get inFlight(): number {
+    return this.row[inFlight]!;
+  }
+
+  begin(): void {
+    this.row[requests]! += 1;
+    this.row[inFlight]! += 1;
+  }
+
+  end(): void {
+    this.row[inFlight]! -= 1;
+  }
+
+  countSuccess(): void {
+    this.row[success]! += 1;
+  }
+
+  countFailure(): void {
+    this.row[failure]! += 1;
+  }
+
+  countIgnored(): void {
+    this.row[ignored]! += 1;
+  }
+
+  /** Becomes the sum of these rows. */
+  sum(rows: Iterable<ArrayBufferLike>): void {
+    this.row.fill(0);
+    for (const memory of rows) {
+      const other = new Float64Array(memory, 0, numbers);
+      for (let i = 0; i < numbers; i++) this.row[i]! += other[i]!;
+    }
+  }
+
+  /** The thread that counted here is dead, and its requests with it. */
+  forgetInFlight(): void {
+    this.row[inFlight] = 0;
   }
 }

@@ -11,11 +11,20 @@
 import { canonicalJson } from '../../proto/policy/canonical-json.ts';
 import type { PolicySpec } from '../../proto/policy/schema.ts';
 import { Admission, type AdmissionSettings } from '../admission/admission.ts';
-import { KeyedRateLimiter } from '../admission/keyed-rate-limiter.ts';
-import { GcraLimiter } from '../admission/rate-limiter.ts';
+import { ownerOf } from '../admission/seat.ts';
 import { Breaker, type BreakerTransition } from '../resilience/breaker.ts';
+import { SharedBreaker } from '../resilience/shared-breaker.ts';
 import { compile, type OutboundSettings, passThroughSettings, type RateLimitSettings, unlimited } from './compile.ts';
-import type { CompiledInbound, CompiledOutbound, RateLimitKey, RateLimitRule } from './compiled.ts';
+import type { CompiledInbound, CompiledOutbound } from './compiled.ts';
+import { Rule } from './rule.ts';
+import {
+  memoryForAdmission,
+  memoryForBreaker,
+  memoryForRule,
+  notShared,
+  type PolicyMemory,
+  type Sharing,
+} from './sharing.ts';
 
 /** Shared by every target without a policy. */
 export const passThroughInbound: CompiledInbound = { ...passThroughSettings.inbound, rateLimits: [], admission: null };
@@ -38,27 +47,35 @@ export class LivePolicy {
   version = 0;
   hash = '';
   private readonly onTransition: ((transition: BreakerTransition) => void) | undefined;
+  private readonly sharing: Sharing;
+  private admissionMemory: SharedArrayBuffer | null = null;
+  private breakerMemory: SharedArrayBuffer | null = null;
   private rules: readonly Rule[] = [];
   private admission: Admission | null = null;
   private admissionSettings: AdmissionSettings = unlimited;
 
   /** `onTransition` hears of every breaker this target ever has. */
-  constructor(target: string, onTransition?: (transition: BreakerTransition) => void) {
+  constructor(target: string, onTransition?: (transition: BreakerTransition) => void, sharing = notShared) {
     this.target = target;
     this.onTransition = onTransition;
+    this.sharing = sharing;
   }
 
-  /** null: no policy is about the target. Everything is built before anything is replaced. */
-  apply(spec: PolicySpec | null, origin: PolicyOrigin, nowMs: number): void {
+  /**
+   * null: no policy is about the target. Everything is built before anything is replaced. `given`: where the limits'
+   * numbers stand already, from the thread that applied the policy first.
+   */
+  apply(spec: PolicySpec | null, origin: PolicyOrigin, nowMs: number, given: PolicyMemory | null = null): void {
     const settings = compile(spec);
-    const rules = settings.inbound.rateLimits.map((limit) => this.ruleFor(limit));
+    const rules = settings.inbound.rateLimits.map((limit, i) => this.ruleFor(limit, given?.rules[i] ?? null));
     const wanted = settings.inbound.admission;
     if (wanted !== null && this.admission === null) {
-      this.admission = new Admission(wanted);
+      this.admissionMemory = given?.admission ?? memoryForAdmission(this.sharing);
+      this.admission = new Admission(wanted, this.sharing.seat, this.admissionMemory ?? undefined);
       this.admissionSettings = wanted;
     }
     const admission = wanted === null ? null : this.admission;
-    const breaker = this.breakerFor(settings.outbound);
+    const breaker = this.breakerFor(settings.outbound, given?.breaker ?? null);
 
     this.inbound =
       settings.inbound === passThroughSettings.inbound
@@ -76,13 +93,31 @@ export class LivePolicy {
     this.reconfigureAdmission(wanted ?? unlimited, nowMs);
   }
 
-  private ruleFor(settings: RateLimitSettings): Rule {
-    return this.rules.find((rule) => isSame(rule.settings, settings)) ?? new Rule(settings);
+  /** For the other threads' `given`. */
+  get memory(): PolicyMemory {
+    return {
+      rules: this.rules.map((rule) => rule.memory),
+      admission: this.admissionMemory,
+      breaker: this.outbound.breaker === null ? null : this.breakerMemory,
+    };
   }
 
-  private breakerFor({ breaker }: OutboundSettings): Breaker | null {
-    if (breaker === null) return null;
-    return this.outbound.breaker ?? new Breaker(breaker, this.onTransition);
+  /** That thread is dead: what it held of the limits is free again. */
+  abandon(seat: number, nowMs: number): void {
+    this.admission?.abandon(seat, nowMs);
+  }
+
+  private ruleFor(settings: RateLimitSettings, given: SharedArrayBuffer | null): Rule {
+    const kept = this.rules.find((rule) => isSame(rule.settings, settings));
+    return kept ?? new Rule(settings, given ?? memoryForRule(this.sharing, settings), this.sharing);
+  }
+
+  private breakerFor({ breaker: settings }: OutboundSettings, given: SharedArrayBuffer | null): Breaker | null {
+    if (settings === null) return null;
+    if (this.outbound.breaker !== null) return this.outbound.breaker;
+    this.breakerMemory = given ?? memoryForBreaker(this.sharing);
+    if (this.breakerMemory === null) return new Breaker(settings, this.onTransition);
+    return new SharedBreaker(settings, this.onTransition, this.breakerMemory, ownerOf(this.sharing.seat));
   }
 
   private reconfigureBreaker({ breaker: settings, fleetBreaker }: OutboundSettings, nowMs: number): void {
@@ -96,27 +131,6 @@ export class LivePolicy {
     if (this.admission === null || isSame(this.admissionSettings, settings)) return;
     this.admissionSettings = settings;
     this.admission.reconfigure(settings, nowMs);
-  }
-}
-
-/** One shape for rules with and without a key, so that the hot path sees one kind of object. */
-class Rule implements RateLimitRule {
-  readonly name: string;
-  readonly key: RateLimitKey;
-  readonly settings: RateLimitSettings;
-  private readonly shared: GcraLimiter;
-  private readonly keyed: KeyedRateLimiter | null;
-
-  constructor(settings: RateLimitSettings) {
-    this.name = settings.name;
-    this.key = settings.key;
-    this.settings = settings;
-    this.shared = new GcraLimiter(settings);
-    this.keyed = settings.key.kind === 'none' ? null : new KeyedRateLimiter(settings);
-  }
-
-  tryAcquire(key: string, nowMs: number): number {
-    return this.keyed === null ? this.shared.tryAcquire(nowMs) : this.keyed.tryAcquire(key, nowMs);
   }
 }
 

@@ -10,6 +10,13 @@ export function breakerStateName(state: BreakerStateCode): BreakerStateName {
   return stateNames[state];
 }
 
+const codes: readonly BreakerStateCode[] = Object.values(BreakerState);
+
+/** A code that was kept as a plain number. */
+export function breakerStateOf(code: number): BreakerStateCode {
+  return codes[code] ?? BreakerState.closed;
+}
+
 const statesByName: ReadonlyMap<string, BreakerStateCode> = new Map<string, BreakerStateCode>([
   ['closed', BreakerState.closed],
   ['half_open', BreakerState.halfOpen],

@@ -26,7 +26,7 @@
  */
 import { formatDuration } from '../../proto/kernel/duration.ts';
 import { Reason } from '../../proto/reasons.ts';
-import { BreakerState, type BreakerStateCode, breakerStateName } from './breaker-state.ts';
+import { BreakerState, type BreakerStateCode, breakerStateName, breakerStateOf } from './breaker-state.ts';
 import { FleetVerdict, type FleetVerdictInput } from './fleet-verdict.ts';
 import { Outcome } from './outcome.ts';
 import { ProbeSlots } from './probe-slots.ts';
@@ -54,6 +54,11 @@ export interface BreakerTransition {
   readonly cause: string;
   readonly nowMs: number;
 }
+
+/** As the policy's schema has it. */
+const probesLimit = 100;
+/** What freeze() writes. */
+export const frozenNumbers = 12 + FleetVerdict.frozenLength + RollingCounts.frozenLength + 1 + 2 * probesLimit;
 
 /** The longest window of evidence behind a verdict: a local breaker that opened within it saw the same failures. */
 const evidenceWindowMs = 3000;
@@ -189,6 +194,45 @@ export class Breaker {
     this.probes.resize(settings.probes);
     // With fewer probes asked for, those that succeeded may be enough already.
     if (this.state === BreakerState.halfOpen) this.closeIfProven(nowMs);
+  }
+
+  /** Everything that decides, as numbers: so that threads can have one breaker in common (shared-breaker.ts). */
+  protected freeze(into: Float64Array): void {
+    let at = 0;
+    into[at++] = this.state;
+    into[at++] = this.sinceMs;
+    into[at++] = this.failuresInRow;
+    into[at++] = this.serial;
+    into[at++] = this.stateGeneration;
+    into[at++] = this.roundStart;
+    into[at++] = this.probeSuccesses;
+    into[at++] = this.coolMs;
+    into[at++] = this.openUntilMs;
+    into[at++] = this.trippedAtMs;
+    into[at++] = Number(this.openedUnderFleet);
+    into[at++] = Number(this.fleetProbeFailed);
+    this.fleet.freeze(into, at);
+    this.window?.freeze(into, at + FleetVerdict.frozenLength);
+    this.probes.freeze(into, at + FleetVerdict.frozenLength + RollingCounts.frozenLength, probesLimit);
+  }
+
+  protected thaw(from: Float64Array): void {
+    let at = 0;
+    this.state = breakerStateOf(from[at++]!);
+    this.sinceMs = from[at++]!;
+    this.failuresInRow = from[at++]!;
+    this.serial = from[at++]!;
+    this.stateGeneration = from[at++]!;
+    this.roundStart = from[at++]!;
+    this.probeSuccesses = from[at++]!;
+    this.coolMs = from[at++]!;
+    this.openUntilMs = from[at++]!;
+    this.trippedAtMs = from[at++]!;
+    this.openedUnderFleet = from[at++] === 1;
+    this.fleetProbeFailed = from[at++] === 1;
+    this.fleet.thaw(from, at);
+    this.window?.thaw(from, at + FleetVerdict.frozenLength);
+    this.probes.thaw(from, at + FleetVerdict.frozenLength + RollingCounts.frozenLength, probesLimit);
   }
 
   private acquireLocal(nowMs: number): number {

@@ -3,7 +3,7 @@
  * A verdict that is not renewed within its time to live decays to "closed", so a dead leader cannot keep a service shut;
  * a leader's late message cannot bring back what a later one decided, since lower (epoch, generation) are dropped.
  */
-import { BreakerState, type BreakerStateCode, parseBreakerState } from './breaker-state.ts';
+import { BreakerState, type BreakerStateCode, breakerStateOf, parseBreakerState } from './breaker-state.ts';
 
 export interface FleetVerdictInput {
   /** closed, open, half_open, ramp, forced_open or forced_closed; other words are ignored. */
@@ -72,6 +72,27 @@ export class FleetVerdict {
     if (this.carried < 1) return false;
     this.carried -= 1;
     return true;
+  }
+
+  /** Numbers that freeze() writes; epoch and evidence stay with who hears the verdicts. */
+  static readonly frozenLength = 6;
+
+  freeze(into: Float64Array, at: number): void {
+    into[at] = this.state;
+    into[at + 1] = this.generation;
+    into[at + 2] = this.untilMs;
+    into[at + 3] = this.coolUntilMs;
+    into[at + 4] = this.allow;
+    into[at + 5] = this.carried;
+  }
+
+  thaw(from: Float64Array, at: number): void {
+    this.state = breakerStateOf(from[at]!);
+    this.generation = from[at + 1]!;
+    this.untilMs = from[at + 2]!;
+    this.coolUntilMs = from[at + 3]!;
+    this.allow = from[at + 4]!;
+    this.carried = from[at + 5]!;
   }
 
   /** While open: ms until a retry is worth it. */

@@ -59,4 +59,24 @@ export class ProbeSlots {
     this.generations = generations;
     this.deadlines = deadlines;
   }
+
+  /** Writes how many are out, and for each of `slotsMax` slots two numbers if there are any. */
+  freeze(into: Float64Array, at: number, slotsMax: number): void {
+    into[at] = this.inFlight;
+    if (this.inFlight === 0) return;
+    into.fill(free, at + 1, at + 1 + 2 * slotsMax);
+    into.set(this.generations, at + 1);
+    into.set(this.deadlines, at + 1 + slotsMax);
+  }
+
+  thaw(from: Float64Array, at: number, slotsMax: number): void {
+    const inFlight = from[at]!;
+    if (inFlight > 0) this.resize(slotsMax);
+    else if (this.inFlight === 0) return;
+    this.inFlight = inFlight;
+    for (let slot = 0; slot < this.generations.length; slot++) {
+      this.generations[slot] = inFlight === 0 ? free : from[at + 1 + slot]!;
+      this.deadlines[slot] = from[at + 1 + slotsMax + slot]!;
+    }
+  }
 }

@@ -34,6 +34,27 @@ export class RollingCounts {
     this.failures = 0;
   }
 
+  /** Numbers that freeze() writes. */
+  static readonly frozenLength = 3 + 2 * buckets;
+
+  freeze(into: Float64Array, at: number): void {
+    into[at] = this.total;
+    into[at + 1] = this.failures;
+    into[at + 2] = this.newest;
+    into.set(this.totals, at + 3);
+    into.set(this.failed, at + 3 + buckets);
+  }
+
+  thaw(from: Float64Array, at: number): void {
+    this.total = from[at]!;
+    this.failures = from[at + 1]!;
+    this.newest = from[at + 2]!;
+    for (let i = 0; i < buckets; i++) {
+      this.totals[i] = from[at + 3 + i]!;
+      this.failed[i] = from[at + 3 + buckets + i]!;
+    }
+  }
+
   private advance(nowMs: number): void {
     const current = Math.max(0, Math.floor(nowMs / this.bucketMs));
     const steps = current - this.newest;

@@ -94,7 +94,7 @@ it('Admission conserves permits and keeps its three bounds under any order of ev
             const waiter = known[action.pick % Math.max(1, known.length)];
             if (!waiter) break;
             const isWaiting = waiting.some((entry) => entry.waiter === waiter);
-            expect(admission.cancel(waiter)).toBe(isWaiting);
+            expect(admission.cancel(waiter, nowMs)).toBe(isWaiting);
             if (isWaiting) forget(waiter);
             break;
           }

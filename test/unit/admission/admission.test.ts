@@ -55,13 +55,13 @@ describe('Admission', () => {
     const admission = full({ limit: 1, queue: { ...queue, requestsMax: 3 } });
     const [a, b, c] = waiters(3);
     for (const waiter of [a!, b!, c!]) admission.enter(waiter, 0);
-    expect(admission.cancel(b!)).toBe(true);
-    expect(admission.cancel(b!)).toBe(false);
+    expect(admission.cancel(b!, 0)).toBe(true);
+    expect(admission.cancel(b!, 0)).toBe(false);
     expect(admission.queuedBytes).toBe(20);
     admission.leave(1);
     admission.leave(2);
     expect([a!.heard, b!.heard, c!.heard]).toEqual([['admitted at 1'], [], ['admitted at 2']]);
-    expect(admission.cancel(a!)).toBe(false);
+    expect(admission.cancel(a!, 0)).toBe(false);
   });
 
   it('does not mistake a waiter of another queue for its own', () => {
@@ -69,7 +69,7 @@ describe('Admission', () => {
     const [a, b] = waiters(2);
     one.enter(a!, 0);
     other.enter(b!, 0);
-    expect(one.cancel(b!)).toBe(false);
+    expect(one.cancel(b!, 0)).toBe(false);
     expect(other.queued).toBe(1);
   });
 

@@ -265,7 +265,7 @@ describe('LivePolicy', () => {
             if (request === undefined) continue;
             waiting.delete(request);
             ends++;
-            expect(policy.inbound.admission?.cancel(request)).toBe(true);
+            expect(policy.inbound.admission?.cancel(request, nowMs)).toBe(true);
           }
           if (policy.inbound.admission === null) expect(waiting.size).toBe(0);
         }

@@ -1,0 +1,42 @@
+/**
+ * Where the limits of a policy keep their numbers when several threads apply it: the main thread makes the memory and
+ * sends it with the policy, each worker attaches to it. What no other thread uses stays private: the inbound limits are
+ * those of the own service, the breaker that of a target.
+ */
+
+import { PermitLedger } from '../admission/permit-ledger.ts';
+import { GcraLimiter } from '../admission/rate-limiter.ts';
+import { alone, type Seat } from '../admission/seat.ts';
+import { SharedKeyedRateLimiter } from '../admission/shared-keyed-rate-limiter.ts';
+import { sharedBreakerBytes } from '../resilience/shared-breaker.ts';
+import type { RateLimitSettings } from './compile.ts';
+
+/** The memory of one policy's limits; null where there is no limit or it is not shared. */
+export interface PolicyMemory {
+  /** In the order of the policy's rules. */
+  readonly rules: readonly (SharedArrayBuffer | null)[];
+  readonly admission: SharedArrayBuffer | null;
+  readonly breaker: SharedArrayBuffer | null;
+}
+
+export interface Sharing {
+  readonly seat: Seat;
+  readonly part: 'nothing' | 'inbound' | 'outbound';
+  /** Secret, the same in all threads: of the hashes under which keys stand in shared memory. */
+  readonly keySeeds: readonly [number, number];
+}
+
+export const notShared: Sharing = { seat: alone, part: 'nothing', keySeeds: [0, 0] };
+
+export function memoryForRule({ part }: Sharing, { key, keysMax }: RateLimitSettings): SharedArrayBuffer | null {
+  if (part !== 'inbound') return null;
+  return new SharedArrayBuffer(key.kind === 'none' ? GcraLimiter.bytes : SharedKeyedRateLimiter.bytesFor(keysMax));
+}
+
+export function memoryForAdmission({ part, seat }: Sharing): SharedArrayBuffer | null {
+  return part === 'inbound' ? new SharedArrayBuffer(PermitLedger.bytesFor(seat.count)) : null;
+}
+
+export function memoryForBreaker({ part }: Sharing): SharedArrayBuffer | null {
+  return part === 'outbound' ? new SharedArrayBuffer(sharedBreakerBytes) : null;
+}

@@ -1,0 +1,94 @@
+/** Threads with one breaker in common: whatever thread is asked, it answers as one breaker in one thread would. */
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { Breaker, BreakerState, type BreakerTransition } from '../../../sidecar/resilience/breaker.ts';
+import { Outcome } from '../../../sidecar/resilience/outcome.ts';
+import { SharedBreaker, sharedBreakerBytes } from '../../../sidecar/resilience/shared-breaker.ts';
+import { settings } from './breaker-rig.ts';
+
+const threads = 3;
+const outcome = fc.constantFrom(Outcome.success, Outcome.failure, Outcome.failure, Outcome.ignored);
+const step = fc.record({
+  kind: fc.constantFrom('acquire', 'acquire', 'acquire', 'record', 'record', 'wait', 'fleet', 'reconfigure'),
+  thread: fc.nat(threads - 1),
+  pick: fc.nat(20),
+  outcome,
+  ms: fc.constantFrom(1, 100, 700, 1500, 6000),
+  state: fc.constantFrom('closed', 'open', 'half_open', 'ramp', 'forced_open', 'forced_closed'),
+});
+
+describe('SharedBreaker', () => {
+  it('answers like one Breaker, whichever thread asks, through trips, probes, verdicts and new settings', () => {
+    fc.assert(
+      fc.property(fc.array(step, { maxLength: 150 }), (steps) => {
+        const memory = new SharedArrayBuffer(sharedBreakerBytes);
+        const expected: BreakerTransition[] = [];
+        const seen: BreakerTransition[] = [];
+        const model = new Breaker(settings, (transition) => expected.push(transition));
+        const shared = Array.from(
+          { length: threads },
+          (_, i) => new SharedBreaker(settings, (transition) => seen.push(transition), memory, i + 1),
+        );
+        const calls: { probe: boolean; generation: number }[] = [];
+        let nowMs = 100_000;
+        let generation = 0;
+        for (const { kind, thread, pick, outcome, ms, state } of steps) {
+          const one = shared[thread]!;
+          if (kind === 'acquire') {
+            const waitMs = model.tryAcquire(nowMs);
+            expect(one.tryAcquire(nowMs)).toBe(waitMs);
+            if (waitMs > 0) expect(one.refusalReason).toBe(model.refusalReason);
+            else {
+              const call = { probe: model.lastAcquireWasProbe, generation: model.generation };
+              expect({ probe: one.lastAcquireWasProbe, generation: one.generation }).toEqual(call);
+              calls.push(call);
+            }
+          } else if (kind === 'record' && calls.length > 0) {
+            const [call] = calls.splice(pick % calls.length, 1);
+            model.record(outcome, 5, call!.probe, call!.generation, nowMs);
+            one.record(outcome, 5, call!.probe, call!.generation, nowMs);
+          } else if (kind === 'wait') nowMs += ms;
+          else if (kind === 'fleet') {
+            const verdict = { state, generation: ++generation, epoch: 'a', ttlMs: 1500, allow: 0.4, evidence: '' };
+            model.applyFleet(verdict, nowMs);
+            // Only the thread with the control link hears verdicts.
+            shared[0]!.applyFleet(verdict, nowMs);
+          } else if (kind === 'reconfigure') {
+            const other = { ...settings, probes: 1 + (pick % 4), openForMs: 500 + pick };
+            model.reconfigure(other, nowMs);
+            for (const each of shared) each.reconfigure(other, nowMs);
+          }
+          expect(seen).toEqual(expected);
+          one.tick(nowMs);
+          model.tick(nowMs);
+          expect([one.state, one.fleetState, one.probesInFlight]).toEqual([
+            model.state,
+            model.fleetState,
+            model.probesInFlight,
+          ]);
+        }
+      }),
+      { numRuns: 500 },
+    );
+  });
+
+  it('lets N probes out over all threads, and tells of a transition after the lock is free', () => {
+    const memory = new SharedArrayBuffer(sharedBreakerBytes);
+    const locked: number[] = [];
+    const word = new Int32Array(memory);
+    const make = (owner: number) =>
+      new SharedBreaker(
+        { ...settings, consecutiveFailures: 1 },
+        () => locked.push(Atomics.load(word, 0)),
+        memory,
+        owner,
+      );
+    const [a, b] = [make(1), make(2)];
+    a.tryAcquire(0);
+    a.record(Outcome.failure, 1, false, a.generation, 0);
+    expect(b.tryAcquire(1)).toBe(999);
+    expect([a, b, a, b].map((breaker) => breaker.tryAcquire(1000))).toEqual([0, 0, 0, 100]);
+    expect(a.state).toBe(BreakerState.halfOpen);
+    expect(locked).toEqual([0, 0]);
+  });
+});
