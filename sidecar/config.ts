@@ -52,6 +52,29 @@ export const sidecarOptions = defineOptions({
     default: '127.0.0.1:15001',
     description: 'Where the app sends its calls; routed by authority.',
   },
+  tlsCertFile: {
+    kind: 'string',
+    placeholder: '<file>',
+    description: 'Certificate chain (PEM) of the inbound listener; with it the listener takes TLS only.',
+  },
+  tlsKeyFile: { kind: 'string', placeholder: '<file>', description: 'The private key (PEM) of --tls-cert-file.' },
+  tlsClientCaFile: {
+    kind: 'string',
+    placeholder: '<file>',
+    description: 'Authorities (PEM) of callers: mutual TLS, nobody without their certificate comes in.',
+  },
+  tlsReloadInterval: {
+    kind: 'duration',
+    default: '10s',
+    min: 100,
+    max: 3_600_000,
+    description: 'How often certificate files are looked at; changed ones serve new connections.',
+  },
+  proxyProtocol: {
+    kind: 'boolean',
+    default: false,
+    description: 'Inbound connections begin with a PROXY v2 header; only behind a balancer that writes it.',
+  },
   upstream: {
     kind: 'list',
     itemsMax: 256,
@@ -211,9 +234,13 @@ export function checkConfig(config: SidecarConfig): string[] {
     );
   }
   refuse(
-    config.app === undefined || isLoopback(config.inbound) || config.meshTokenFile !== undefined,
-    '--inbound beyond loopback needs --mesh-token-file: nothing listens to others without a credential',
+    config.app === undefined ||
+      isLoopback(config.inbound) ||
+      config.meshTokenFile !== undefined ||
+      config.tlsClientCaFile !== undefined,
+    '--inbound beyond loopback needs --tls-client-ca-file (mutual TLS) or --mesh-token-file: nothing listens to others without a credential',
   );
+  errors.push(...tlsConfigErrors(config));
   refuse(
     isLoopback(config.outbound),
     '--outbound must be on loopback: it lends the identity of the app to whoever connects',
@@ -231,6 +258,20 @@ export function checkConfig(config: SidecarConfig): string[] {
       `--nats ${hideCredentials(server)} is beyond loopback and needs --nats-token-file`,
     );
   }
+  return errors;
+}
+
+/** Settings about TLS that only make sense together. */
+function tlsConfigErrors(config: SidecarConfig): string[] {
+  const errors: string[] = [];
+  const { app, tlsCertFile, tlsKeyFile, tlsClientCaFile, proxyProtocol } = config;
+  if ((tlsCertFile === undefined) !== (tlsKeyFile === undefined)) {
+    errors.push('--tls-cert-file and --tls-key-file need each other');
+  }
+  if (tlsClientCaFile !== undefined && tlsCertFile === undefined) {
+    errors.push('--tls-client-ca-file needs --tls-cert-file: callers show a certificate only over TLS');
+  }
+  if (proxyProtocol && app === undefined) errors.push('--proxy-protocol needs --app: it is for the inbound listener');
   return errors;
 }
 

@@ -29,10 +29,12 @@ import { BreakerLog } from './io/breaker-log.ts';
 import { clock } from './io/clock.ts';
 import { heapShare } from './io/heap.ts';
 import { LimitLog, limitTrips } from './io/limit-trips.ts';
-import { Listener } from './io/listener.ts';
+import { type Entrance, Listener } from './io/listener.ts';
 import type { OverloadReading, Plane } from './io/plane.ts';
 import { RequestLog } from './io/request-log.ts';
 import { Timers } from './io/timers.ts';
+import { openTls, type ProxyTls } from './io/tls/tls-setup.ts';
+import type { TlsReading } from './io/tls/tls-stats.ts';
 import { UpstreamPool } from './io/upstream/pool.ts';
 import { LivePolicy, type PolicyOrigin } from './policy/swap.ts';
 import { AuthorityMap } from './routing/authority.ts';
@@ -74,6 +76,7 @@ export class DataPlane implements Plane {
   private readonly context: ExchangeContext;
   private readonly listeners: Listener[] = [];
   private inbound: Listener | null = null;
+  private tls: ProxyTls | null = null;
 
   constructor(options: DataPlaneOptions) {
     const { config, log } = options;
@@ -105,10 +108,13 @@ export class DataPlane implements Plane {
   }
 
   async listen(): Promise<ListeningAddresses> {
-    const { config } = this.options;
+    const { config, log } = this.options;
     const addresses: ListeningAddresses = {};
+    this.tls = await openTls(config, log);
     if (config.app !== undefined) {
-      this.inbound = this.createListener(this.inboundSide(config.app));
+      const { acceptor, stats } = this.tls;
+      const entrance = { tls: acceptor, proxyProtocol: config.proxyProtocol, stats };
+      this.inbound = this.createListener(this.inboundSide(config.app), entrance);
       addresses.inbound = await this.inbound.listen(config.inbound);
     }
     addresses.outbound = await this.createListener(this.outboundSide(null)).listen(config.outbound);
@@ -129,6 +135,7 @@ export class DataPlane implements Plane {
   async close(): Promise<void> {
     await Promise.all(this.listeners.map((listener) => listener.close()));
     this.pool.close();
+    this.tls?.close();
     this.timers.close();
     this.requestLog.close();
     this.limitLog.close();
@@ -168,6 +175,10 @@ export class DataPlane implements Plane {
     return limitTrips.counts;
   }
 
+  tlsReading(): TlsReading | null {
+    return this.tls?.reading() ?? null;
+  }
+
   private inboundSide(appAddress: string): InboundSide {
     return new InboundSide({
       clock,
@@ -197,8 +208,8 @@ export class DataPlane implements Plane {
     return meshToken === undefined ? null : new MeshToken(meshToken, isRequired);
   }
 
-  private createListener(side: InboundSide | OutboundSide): Listener {
-    const listener = new Listener(this.context, side, this.limits, () => this.timers.wake());
+  private createListener(side: InboundSide | OutboundSide, entrance: Entrance | null = null): Listener {
+    const listener = new Listener(this.context, side, this.limits, entrance, () => this.timers.wake());
     this.listeners.push(listener);
     return listener;
   }

@@ -7,12 +7,14 @@ import { readFileSync, realpathSync } from 'node:fs';
 import { hostname } from 'node:os';
 import { fileURLToPath } from 'node:url';
 import { parse as parseYaml } from 'yaml';
+import { silentLog } from '../proto/kernel/log-format.ts';
 import { helpText, parseOptions, peekOption } from '../proto/kernel/options.ts';
 import { parsePolicyYaml } from '../proto/policy/parse.ts';
 import type { PolicySpec } from '../proto/policy/schema.ts';
 import { Sidecar } from './app.ts';
 import { checkConfig, type SidecarConfig, sidecarExamples, sidecarOptions } from './config.ts';
 import { createStdoutLog } from './io/log-sink.ts';
+import { tlsFileErrors } from './io/tls/tls-setup.ts';
 import { policiesByTarget } from './policy/policy-file.ts';
 
 const exitUsage = 64;
@@ -52,6 +54,7 @@ export async function main(argv: string[], env: NodeJS.ProcessEnv): Promise<numb
   };
   const policies =
     config.policy === undefined ? null : readPolicies(read(config.policy, '--policy'), config.policy, errors);
+  errors.push(...(await tlsFileErrors(config, silentLog)));
   if (errors.length > 0) return refuse(errors);
 
   const log = createStdoutLog(config.logFormat, config.logLevel);

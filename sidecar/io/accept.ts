@@ -4,6 +4,7 @@
  * it dials, so an accepted socket's handle is moved into a new net.Socket; this file is the only one that knows.
  */
 import net from 'node:net';
+import type { TLSSocket } from 'node:tls';
 import { readSlab } from './read-slab.ts';
 import { sniff } from './sniff.ts';
 
@@ -51,6 +52,14 @@ export function accept(socket: net.Socket, handlers: AcceptHandlers): void {
   socket.on('data', onData);
   socket.on('error', onError);
   socket.on('close', stop);
+  // It is paused when someone read a PROXY header from it before.
+  socket.resume();
+}
+
+/** HTTP/2 by ALPN: the same promises for a TLS socket, which brings its bytes in buffers of their own. */
+export function acceptSecureHttp2(socket: TLSSocket, handlers: AcceptHandlers): void {
+  const onRead = handlers.onHttp2(socket, Buffer.alloc(0));
+  socket.on('data', (chunk: Buffer) => onRead(chunk.length, chunk));
 }
 
 interface StreamHandle {

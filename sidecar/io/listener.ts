@@ -13,29 +13,52 @@ import { ErrorCode } from '../http2/constants.ts';
 import type { HeaderList } from '../http2/hpack/field.ts';
 import type { ConnectionLimits } from '../http2/limits.ts';
 import type { Http2Stream } from '../http2/stream.ts';
-import { accept } from './accept.ts';
+import { type AcceptHandlers, accept, acceptSecureHttp2 } from './accept.ts';
 import { createHttp1Server } from './http1-downstream.ts';
 import { Http2Socket, type Http2SocketOwner } from './http2-socket.ts';
+import { awaitProxyHeader } from './proxy-header.ts';
+import { removeStaleSocket } from './stale-socket.ts';
+import type { TlsAcceptor } from './tls/tls-acceptor.ts';
+import type { TlsStats } from './tls/tls-stats.ts';
 
 /** Connections one listener keeps; the kernel's backlog holds what comes beyond. */
 const connectionsMax = 10_000;
+
+/** What a connection must bring before its first request; without an entrance, nothing. */
+export interface Entrance {
+  /** null = plain text. */
+  readonly tls: TlsAcceptor | null;
+  /** A balancer in front says in a PROXY header who the client is. */
+  readonly proxyProtocol: boolean;
+  readonly stats: TlsStats;
+}
 
 export class Listener {
   private readonly context: ExchangeContext;
   private readonly side: Side;
   private readonly limits: ConnectionLimits;
+  private readonly entrance: Entrance | null;
   /** Told of each request before it begins. */
   private readonly onRequest: () => void;
   private readonly server: net.Server;
   private readonly http1: http.Server;
   private readonly http2 = new Set<DownstreamConnection>();
   private readonly http1Sockets = new Map<net.Socket, Peer>();
+  /** Sockets that have not shown what they speak; each stage of the entrance has its own time limit. */
+  private readonly early = new Set<net.Socket>();
   private isDraining = false;
 
-  constructor(context: ExchangeContext, side: Side, limits: ConnectionLimits, onRequest: () => void) {
+  constructor(
+    context: ExchangeContext,
+    side: Side,
+    limits: ConnectionLimits,
+    entrance: Entrance | null,
+    onRequest: () => void,
+  ) {
     this.context = context;
     this.side = side;
     this.limits = limits;
+    this.entrance = entrance;
     this.onRequest = onRequest;
     this.http1 = createHttp1Server((stream, head, endStream, socket) => {
       const peer = this.http1Sockets.get(socket);
@@ -49,7 +72,8 @@ export class Listener {
   }
 
   /** Resolves with the address as text, `host:port` or `unix:path`. */
-  listen(address: ListenAddress): Promise<string> {
+  async listen(address: ListenAddress): Promise<string> {
+    if ('path' in address) await removeStaleSocket(address.path);
     return new Promise((resolve, reject) => {
       this.server.once('error', reject);
       this.server.listen(
@@ -92,24 +116,48 @@ export class Listener {
     const closed = new Promise<void>((resolve) => this.server.close(() => resolve()));
     for (const { socket } of this.http2) socket.destroy();
     for (const socket of this.http1Sockets.keys()) socket.destroy();
+    for (const socket of this.early) socket.destroy();
     await closed;
   }
 
   private onSocket(socket: net.Socket): void {
-    const peer: Peer = { address: socket.remoteAddress ?? '', identity: '' };
-    accept(socket, {
-      onHttp2: (moved) => {
-        const connection = new DownstreamConnection(this, moved, peer);
+    this.early.add(socket);
+    socket.once('close', () => this.early.delete(socket));
+    const { entrance } = this;
+    if (entrance?.proxyProtocol) {
+      awaitProxyHeader(socket, entrance.stats, (address) => this.onAddressed(socket, address));
+    } else this.onAddressed(socket, socket.remoteAddress ?? '');
+  }
+
+  private onAddressed(socket: net.Socket, address: string): void {
+    const tls = this.entrance?.tls;
+    if (!tls) {
+      accept(socket, this.handlersFor(socket, { address, identity: '' }));
+      return;
+    }
+    tls.accept(socket, (secure, identity) => {
+      const handlers = this.handlersFor(socket, { address, identity });
+      if (secure.alpnProtocol === 'h2') acceptSecureHttp2(secure, handlers);
+      else handlers.onHttp1(secure);
+    });
+  }
+
+  private handlersFor(early: net.Socket, peer: Peer): AcceptHandlers {
+    return {
+      onHttp2: (socket) => {
+        this.early.delete(early);
+        const connection = new DownstreamConnection(this, socket, peer);
         this.http2.add(connection);
         if (this.isDraining) connection.socket.drain();
         return (count, buf) => connection.socket.onRead(count, buf);
       },
-      onHttp1: (plain) => {
-        this.http1Sockets.set(plain, peer);
-        plain.once('close', () => this.http1Sockets.delete(plain));
-        this.http1.emit('connection', plain);
+      onHttp1: (socket) => {
+        this.early.delete(early);
+        this.http1Sockets.set(socket, peer);
+        socket.once('close', () => this.http1Sockets.delete(socket));
+        this.http1.emit('connection', socket);
       },
-    });
+    };
   }
 
   begin(stream: Http2Stream, head: HeaderList, endStream: boolean, peer: Peer): void {

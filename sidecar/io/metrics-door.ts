@@ -11,6 +11,8 @@ import type { TrafficStats } from '../exchange/traffic-stats.ts';
 import { limitName } from '../http2/limit-codes.ts';
 import { createDoor } from './door.ts';
 import type { OverloadReading } from './plane.ts';
+import { defineTlsMetrics } from './tls/tls-metrics.ts';
+import type { TlsReading } from './tls/tls-stats.ts';
 
 export interface BreakerReading {
   readonly upstream: string;
@@ -34,6 +36,7 @@ export interface MetricFacts {
   loopLagSeconds(): number;
   controlPlaneConnected(): boolean;
   policyVersions(): Iterable<{ readonly target: string; readonly version: number }>;
+  tls(): TlsReading | null;
 }
 
 /** Upper bounds of the exposed histogram, in seconds; the recorded one is finer. */
@@ -42,6 +45,7 @@ const durationBounds = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.
 export function metricsDoor(facts: MetricFacts, token: string | undefined): FastifyInstance {
   const registry = new Registry();
   defineMetrics(registry, facts);
+  defineTlsMetrics(registry, () => facts.tls());
   const door = createDoor();
   door.get('/metrics', async (request, reply) => {
     if (token !== undefined && !isSame(request.headers.authorization ?? '', `Bearer ${token}`)) {

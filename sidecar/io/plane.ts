@@ -6,6 +6,7 @@ import type { PolicySpec } from '../../proto/policy/schema.ts';
 import type { Targets } from '../exchange/targets.ts';
 import type { TrafficStats } from '../exchange/traffic-stats.ts';
 import type { LivePolicy, PolicyOrigin } from '../policy/swap.ts';
+import type { TlsReading } from './tls/tls-stats.ts';
 
 export interface OverloadReading {
   /** The share of new requests that is refused, 0..1. */
@@ -31,6 +32,8 @@ export interface Plane {
   readonly overload: OverloadReading;
   /** How often peers ran into bounds of the HTTP/2 engine, by `Limit` code. */
   readonly limitTrips: Float64Array;
+  /** Handshakes, PROXY headers and certificates; null before it listens. */
+  tlsReading(): TlsReading | null;
   /** For the own service or a target in use. Throws when the spec cannot be compiled; then nothing has changed. */
   applyPolicy(target: string, spec: PolicySpec | null, origin: PolicyOrigin, nowMs: number): void;
 }

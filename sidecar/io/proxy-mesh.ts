@@ -18,6 +18,7 @@ import { tick } from './clock.ts';
 import type { BundleVerdict, Log, Mesh, TargetLink } from './control-link/mesh.ts';
 import type { BreakerReading, MetricFacts } from './metrics-door.ts';
 import type { OverloadReading, Plane } from './plane.ts';
+import type { TlsReading } from './tls/tls-stats.ts';
 
 export interface ProxyParts {
   readonly identity: Identity;
@@ -159,6 +160,10 @@ export class ProxyMesh implements Mesh, MetricFacts, AdminFacts {
     return this.parts.plane.limitTrips;
   }
 
+  tls(): TlsReading | null {
+    return this.parts.plane.tlsReading();
+  }
+
   *policyVersions(): Iterable<{ target: string; version: number }> {
     const { policy, targets } = this.parts.plane;
     yield { target: policy.target, version: policy.version };
@@ -200,6 +205,7 @@ export class ProxyMesh implements Mesh, MetricFacts, AdminFacts {
       overload: this.overload(),
       http2Limits: this.limitTripsByName(),
       process: this.process(),
+      tls: this.tls(),
       traffic: this.heartbeatTraffic().map(({ latencyBuckets: _, ...traffic }) => traffic),
       breakers: [...targets.values()].flatMap((target) => {
         const { breaker } = target.policy.outbound;

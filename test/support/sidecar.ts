@@ -2,7 +2,7 @@
  * A real sidecar inside the test's own process: ephemeral ports, silent log, policies given as YAML. What it shares with
  * the program is everything but reading settings and signals.
  */
-import { silentLog } from '../../proto/kernel/log-format.ts';
+import { type Log, silentLog } from '../../proto/kernel/log-format.ts';
 import { parseOptions } from '../../proto/kernel/options.ts';
 import { parsePolicyYaml } from '../../proto/policy/parse.ts';
 import type { PolicySpec } from '../../proto/policy/schema.ts';
@@ -25,18 +25,25 @@ export interface SidecarSetup {
   readonly policy?: string;
   readonly meshToken?: string;
   readonly metricsToken?: string;
+  /** Default: silent. */
+  readonly log?: Log;
 }
 
-const ephemeral = ['inbound', 'outbound', 'health', 'metrics', 'admin'].flatMap((door) => [`--${door}`, '127.0.0.1:0']);
+const doors = ['--inbound', '--outbound', '--health', '--metrics', '--admin'];
+
+/** A port of its own for every door that the test does not place itself. */
+function ephemeral(argv: readonly string[]): string[] {
+  return doors.filter((door) => !argv.includes(door)).flatMap((door) => [door, '127.0.0.1:0']);
+}
 
 export async function startSidecar(setup: SidecarSetup): Promise<RunningSidecar> {
-  const parsed = parseOptions(sidecarOptions, { argv: [...ephemeral, ...setup.argv], env: {} });
+  const parsed = parseOptions(sidecarOptions, { argv: [...ephemeral(setup.argv), ...setup.argv], env: {} });
   if (!parsed.ok || parsed.help) throw new Error(`bad settings: ${JSON.stringify(parsed)}`);
   const errors = checkConfig(parsed.values);
   if (errors.length > 0) throw new Error(errors.join('; '));
   const secrets = { natsToken: undefined, meshToken: setup.meshToken, metricsToken: setup.metricsToken };
   const facts = { instance: 'test-0', incarnation: 'i1', version: 'test', seed: 1 };
-  const sidecar = new Sidecar(parsed.values, secrets, facts, specsOf(setup.policy), silentLog);
+  const sidecar = new Sidecar(parsed.values, secrets, facts, specsOf(setup.policy), setup.log ?? silentLog);
   const addresses = await sidecar.start();
   const at = (door: string): string => String(addresses[door] ?? '');
   return {

@@ -1,0 +1,79 @@
+/**
+ * Everything that the settings say about TLS, opened: certificates read, checked and watched, and the two sides that use
+ * them. Connections that stand are never touched by a reload.
+ */
+import type { Log } from '../../../proto/kernel/log-format.ts';
+import { flagOf } from '../../../proto/kernel/options.ts';
+import type { SidecarConfig } from '../../config.ts';
+import { CertificateError, type CertificateFiles, type NamedFile } from './certificate-files.ts';
+import { type CertificateUse, CertificateWatch } from './certificate-watch.ts';
+import { TlsAcceptor } from './tls-acceptor.ts';
+import { type TlsReading, TlsStats } from './tls-stats.ts';
+
+export interface ProxyTls {
+  /** null = the inbound listener takes plain text. */
+  readonly acceptor: TlsAcceptor | null;
+  readonly stats: TlsStats;
+  reading(): TlsReading;
+  close(): void;
+}
+
+/** Rejects with a CertificateError that names every file that cannot be used, a line each. */
+export async function openTls(config: SidecarConfig, log: Log): Promise<ProxyTls> {
+  const stats = new TlsStats();
+  const uses: CertificateUse[] = [];
+  const acceptor =
+    config.tlsCertFile === undefined
+      ? null
+      : new TlsAcceptor({ requireClientCertificate: config.tlsClientCaFile !== undefined, stats });
+  if (acceptor !== null) {
+    const files = filesOf(config, 'tlsCertFile', 'tlsKeyFile', 'tlsClientCaFile');
+    uses.push({ name: 'inbound', files, apply: acceptor.apply });
+  }
+  const watches = await startAll(uses, config.tlsReloadInterval, log);
+  return {
+    acceptor,
+    stats,
+    reading: () => stats.reading(watches),
+    close: () => {
+      for (const watch of watches) watch.close();
+    },
+  };
+}
+
+/** What is wrong with the files that the settings name, a line each. */
+export async function tlsFileErrors(config: SidecarConfig, log: Log): Promise<string[]> {
+  try {
+    (await openTls(config, log)).close();
+    return [];
+  } catch (error) {
+    if (error instanceof CertificateError) return error.message.split('\n');
+    throw error;
+  }
+}
+
+async function startAll(uses: readonly CertificateUse[], intervalMs: number, log: Log): Promise<CertificateWatch[]> {
+  const watches: CertificateWatch[] = [];
+  const errors: string[] = [];
+  for (const use of uses) {
+    try {
+      watches.push(await CertificateWatch.start(use, intervalMs, log));
+    } catch (error) {
+      if (!(error instanceof CertificateError)) throw error;
+      errors.push(error.message);
+    }
+  }
+  if (errors.length === 0) return watches;
+  for (const watch of watches) watch.close();
+  throw new CertificateError(errors.join('\n'));
+}
+
+type FileSetting = 'tlsCertFile' | 'tlsKeyFile' | 'tlsClientCaFile';
+
+function filesOf(config: SidecarConfig, cert: FileSetting, key: FileSetting, ca: FileSetting): CertificateFiles {
+  const named = (setting: FileSetting): NamedFile | null => {
+    const path = config[setting];
+    return path === undefined ? null : { setting: flagOf(setting), path };
+  };
+  return { cert: named(cert), key: named(key), ca: named(ca) };
+}
