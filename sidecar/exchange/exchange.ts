@@ -265,6 +265,7 @@ export class Exchange extends Timer implements RequestView, StreamHandler, Upstr
       down.source = null;
       down.sendData(answer.body, 0, answer.body.length, true);
     }
+    if (this.held !== null) down.credit(this.held.bytes);
     this.held = null;
     // The caller need not send the rest of a request that nobody will read.
     if (!this.requestEnded) down.reset(ErrorCode.noError);

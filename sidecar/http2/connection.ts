@@ -113,11 +113,12 @@ export class Http2Connection implements FrameSink, StreamOwner, ControlTarget, M
 
   /** The socket ended or broke: every stream ends with it. */
   close(): void {
-    if (this.isDead) return;
+    if (this.isDead) return this.sender.abandon();
     this.isReading = false;
     this.isDead = true;
     this.isGoingAway = true;
     this.table.endAll(this.sender, ErrorCode.cancel);
+    this.sender.abandon();
     this.output.clear();
   }
 

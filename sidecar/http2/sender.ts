@@ -111,13 +111,22 @@ export class Sender {
     }
   }
 
-  /** Forgets what a stream had waiting. */
+  /** Forgets what a stream had waiting. Nobody will drain it, so its source gets the credit back now. */
   drop(stream: Http2Stream): void {
     if (stream.queue === null) return;
-    this.queuedBytes -= stream.queue.bytes;
+    const bytes = stream.queue.bytes;
+    this.queuedBytes -= bytes;
     stream.queue.clear();
     stream.trailersAfterQueue = null;
     stream.endAfterQueue = false;
+    if (bytes > 0) stream.source?.credit(bytes);
+  }
+
+  /** The connection is gone: neither will anybody drain what was on its way to the socket. */
+  abandon(): void {
+    this.endWrite();
+    this.beginWrite();
+    this.endWrite();
   }
 
   /** The output goes to the socket now. */

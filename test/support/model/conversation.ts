@@ -5,6 +5,7 @@
 import fc from 'fast-check';
 import { FrameType } from '../../../sidecar/http2/constants.ts';
 import { HeaderList } from '../../../sidecar/http2/hpack/field.ts';
+import { type ConnectionLimits, defaultLimits } from '../../../sidecar/http2/limits.ts';
 import type { Http2Stream } from '../../../sidecar/http2/stream.ts';
 import { frame } from '../wire.ts';
 import { contentOf } from './content.ts';
@@ -12,7 +13,7 @@ import { MessageWitness } from './message-witness.ts';
 import { type Cut, carry, ModelEnd, settleEnds } from './model-end.ts';
 
 export type Step =
-  | { readonly do: 'open'; readonly ends: boolean; readonly name: number }
+  | { readonly do: 'open'; readonly ends: boolean }
   | { readonly do: 'send'; readonly who: number; readonly bytes: number }
   | { readonly do: 'end' | 'trailers' | 'reset' | 'pause' | 'resume'; readonly who: number }
   | { readonly do: 'read'; readonly who: number; readonly bytes: number }
@@ -24,7 +25,7 @@ export type Step =
 const who = fc.nat(63);
 export const steps: fc.Arbitrary<Step[]> = fc.array(
   fc.oneof(
-    { weight: 4, arbitrary: fc.record({ do: fc.constant('open' as const), ends: fc.boolean(), name: fc.nat(30) }) },
+    { weight: 4, arbitrary: fc.record({ do: fc.constant('open' as const), ends: fc.boolean() }) },
     {
       weight: 8,
       arbitrary: fc.record({
@@ -95,17 +96,9 @@ export class Conversation {
   private readonly waiting: Talk[] = [];
   private isDraining = false;
 
-  constructor() {
-    this.client = new ModelEnd(false);
-    this.server = new ModelEnd(true, (stream, _head, endStream) => {
-      const talk = this.waiting.shift();
-      if (talk === undefined) throw new Error('a request that nobody sent');
-      talk.up.witness.onHeaders(request, endStream);
-      talk.up.witness.stream = stream;
-      talk.down.stream = stream;
-      stream.handler = talk.up.witness;
-      stream.sendHeaders(response, false);
-    });
+  constructor(limits: ConnectionLimits = defaultLimits) {
+    this.client = new ModelEnd(false, undefined, limits);
+    this.server = new ModelEnd(true, (stream, head, endStream) => this.accept(stream, head, endStream), limits);
     this.settle();
   }
 
@@ -116,7 +109,7 @@ export class Conversation {
   step(step: Step): void {
     switch (step.do) {
       case 'open':
-        return this.open(step.ends, step.name);
+        return this.open(step.ends);
       case 'send':
         return this.send(this.half(step.who), step.bytes);
       case 'end':
@@ -209,15 +202,27 @@ export class Conversation {
     }
   }
 
-  private open(ends: boolean, name: number): void {
-    if (!this.client.connection.canOpenStream || this.isDraining || this.talks.length >= 60) return;
+  private accept(stream: Http2Stream, head: HeaderList, endStream: boolean): void {
+    // One that was reset before it left the client never comes.
+    while (this.waiting[0] !== undefined && `/${this.waiting[0].up.witness.seed}` !== head.path) this.waiting.shift();
+    const talk = this.waiting.shift();
+    if (talk === undefined) throw new Error('a request that nobody sent');
+    talk.up.witness.onHeaders(head, endStream);
+    talk.up.witness.stream = stream;
+    talk.down.stream = stream;
+    stream.handler = talk.up.witness;
+    stream.sendHeaders(response, false);
+  }
+
+  private open(ends: boolean): void {
+    if (!this.client.connection.canOpenStream || this.isDraining) return;
     const seed = this.talks.length * 2 + 1;
     const talk = {
       up: new Half(new MessageWitness(seed)),
       down: new Half(new MessageWitness(seed + 1)),
       isReset: false,
     };
-    const head = request.with({ set: [[':path', `/${name}`]] });
+    const head = request.with({ set: [[':path', `/${seed}`]] });
     this.talks.push(talk);
     this.waiting.push(talk);
     talk.up.ended = ends;

@@ -18,7 +18,7 @@ export class ModelEnd implements ConnectionEvents {
   /** Accepted by the socket and not yet carried to the other end. */
   wire: Buffer[] = [];
   fatal: { code: number; detail: string } | null = null;
-  capacityCalls = 0;
+  capacity: () => void = () => {};
   /** The bounds that the other end ran into. */
   readonly limits: number[] = [];
   private readonly request: OnRequest;
@@ -43,7 +43,7 @@ export class ModelEnd implements ConnectionEvents {
   }
 
   onCapacity(): void {
-    this.capacityCalls++;
+    this.capacity();
   }
 
   onGoaway(): void {}
@@ -83,12 +83,17 @@ export class ModelEnd implements ConnectionEvents {
     return true;
   }
 
-  /** The wire brings bytes; they are overwritten afterwards, as the shared read buffer is. */
-  arrive(bytes: Buffer): void {
+  /** The wire brings bytes, in pieces; each is overwritten afterwards, as the shared read buffer is. */
+  arrive(bytes: Buffer, cut: Cut = whole): void {
+    // Nothing is written between the pieces, so the audit may hear of them together.
     this.audit.arrives(bytes);
     const copy = Buffer.from(bytes);
-    this.connection.receive(copy, 0, copy.length);
-    copy.fill(0xee);
+    for (let pos = 0; pos < copy.length; ) {
+      const end = pos + Math.max(1, Math.min(copy.length - pos, cut(copy.length - pos)));
+      this.connection.receive(copy, pos, end);
+      copy.fill(0xee, pos, end);
+      pos = end;
+    }
   }
 
   private finishWrite(): void {
@@ -114,12 +119,7 @@ export function carry(from: ModelEnd, to: ModelEnd, cut: Cut = whole, most = Num
   const bytes = Buffer.concat(from.wire);
   from.wire.length = 0;
   const end = Math.min(bytes.length, most);
-  let pos = 0;
-  while (pos < end) {
-    const count = Math.max(1, Math.min(end - pos, cut(end - pos)));
-    to.arrive(bytes.subarray(pos, pos + count));
-    pos += count;
-  }
+  to.arrive(bytes.subarray(0, end), cut);
   if (end < bytes.length) from.wire.push(bytes.subarray(end));
   return end;
 }

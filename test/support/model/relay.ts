@@ -1,0 +1,102 @@
+/**
+ * A whole proxy without sockets: a server's end toward the caller, a client's end toward the next hop, and the real
+ * exchange between them. `chainOf` puts several in a row, which is what a mesh is: two Weirs facing each other.
+ */
+import { TimerWheel } from '../../../proto/kernel/timer-wheel.ts';
+import type { ExchangeContext, RequestView, Side } from '../../../sidecar/exchange/context.ts';
+import { Exchange } from '../../../sidecar/exchange/exchange.ts';
+import { Protocol, type Upstreams, type UpstreamWaiter } from '../../../sidecar/exchange/http-stream.ts';
+import type { HeaderList } from '../../../sidecar/http2/hpack/field.ts';
+import { type ConnectionLimits, defaultLimits } from '../../../sidecar/http2/limits.ts';
+import { ModelEnd, type OnRequest } from './model-end.ts';
+
+/** Admits everything and changes nothing. */
+class OpenSide implements Side {
+  readonly name = 'inbound';
+  settled = 0;
+
+  admit(): number {
+    return 0;
+  }
+
+  pick(): string {
+    return 'next';
+  }
+
+  protocolFor(): number {
+    return Protocol.http2;
+  }
+
+  forwardedHead(request: RequestView): HeaderList {
+    return request.head;
+  }
+
+  release(): void {}
+
+  settle(): void {
+    this.settled++;
+  }
+}
+
+export class Relay implements Upstreams {
+  readonly down: ModelEnd;
+  readonly up: ModelEnd;
+  readonly side = new OpenSide();
+  begun = 0;
+  private readonly waiters = new Set<UpstreamWaiter>();
+
+  constructor(limits: ConnectionLimits = defaultLimits) {
+    const context: ExchangeContext = {
+      clock: { nowMs: 0 },
+      wheel: new TimerWheel(4, 0),
+      upstreams: this,
+      observer: { onSettled: () => {} },
+    };
+    const peer = { address: '127.0.0.1', identity: '' };
+    this.up = new ModelEnd(false, undefined, limits);
+    this.up.capacity = () => this.serveWaiters();
+    this.down = new ModelEnd(
+      true,
+      (stream, head, endStream) => {
+        this.begun++;
+        new Exchange(context, this.side, stream, head, endStream, Protocol.http2, peer).begin();
+      },
+      limits,
+    );
+  }
+
+  connect(_address: string, _protocol: number, _timeoutMs: number, waiter: UpstreamWaiter): void {
+    if (this.up.connection.isGoingAway) return waiter.onConnectFailed('the next hop is gone');
+    this.waiters.add(waiter);
+    this.serveWaiters();
+  }
+
+  cancel(_address: string, _protocol: number, waiter: UpstreamWaiter): void {
+    this.waiters.delete(waiter);
+  }
+
+  private serveWaiters(): void {
+    for (const waiter of this.waiters) {
+      if (!this.up.connection.canOpenStream) return;
+      this.waiters.delete(waiter);
+      waiter.onConnection(this.up.connection);
+    }
+  }
+}
+
+export interface Chain {
+  readonly client: ModelEnd;
+  readonly relays: readonly Relay[];
+  readonly server: ModelEnd;
+  /** The connections, each as its two ends. */
+  readonly hops: readonly (readonly [ModelEnd, ModelEnd])[];
+}
+
+export function chainOf(relayCount: number, onRequest: OnRequest, limits?: ConnectionLimits): Chain {
+  const client = new ModelEnd(false, undefined, limits);
+  const relays = Array.from({ length: relayCount }, () => new Relay(limits));
+  const server = new ModelEnd(true, onRequest, limits);
+  const clients = [client, ...relays.map(({ up }) => up)];
+  const servers = [...relays.map(({ down }) => down), server];
+  return { client, relays, server, hops: clients.map((end, at): [ModelEnd, ModelEnd] => [end, servers[at] ?? server]) };
+}
