@@ -82,6 +82,8 @@ export const reasonTable: readonly ReasonRow[] = [
   row('internal', 'upstream', 500, grpcStatus.internal, false, 'internal error in the proxy'),
   row('headers_too_large', 'downstream', 431, grpcStatus.resourceExhausted, false, 'header list too large'),
   row('proxy_overload', 'refused', 503, grpcStatus.unavailable, true, 'the proxy itself is overloaded'),
+  row('request_timeout', 'downstream', 408, grpcStatus.cancelled, false, 'the request took too long to arrive'),
+  row('connect_refused', 'downstream', 405, grpcStatus.unimplemented, false, 'this proxy opens no tunnels by CONNECT'),
 ];
 
 /** Reason codes by camelCase name; the order is the table's. */
@@ -107,6 +109,8 @@ export const Reason = {
   internal: 18,
   headersTooLarge: 19,
   proxyOverload: 20,
+  requestTimeout: 21,
+  connectRefused: 22,
 } as const;
 
 export type ReasonCode = (typeof Reason)[keyof typeof Reason];

@@ -22,6 +22,15 @@ export function countEnd(traffic: TrafficStats, outcome: number, reason: number,
   traffic.durations.record(durationMs);
 }
 
+/** What was refused before there was a request to settle. */
+export function countRefused(traffic: TrafficStats, reason: number, isRequest: boolean): void {
+  if (isRequest) {
+    traffic.begin();
+    traffic.end();
+  }
+  traffic.rejected[reason]! += 1;
+}
+
 /** The outcome of a request that we ended ourselves for this reason. */
 export function outcomeOfReason(reason: number): number {
   return reasonTable[reason]!.kind === 'upstream' ? Outcome.failure : Outcome.ignored;

@@ -60,6 +60,8 @@ export interface Side {
   /** Gives back what belongs to the attempt (not to the request): it will be sent again. */
   release(request: RequestView): void;
   settle(request: RequestView, outcome: number, reason: number, wasQueued: boolean): void;
+  /** Counts what was refused before it could become a request; `isRequest` when nothing else counts it as one. */
+  refused(reason: number, isRequest: boolean): void;
 }
 
 /** Told about every request's end; for logs. */

@@ -7,7 +7,7 @@ import { Reason } from '../../proto/reasons.ts';
 import type { HeaderList } from '../http2/hpack/field.ts';
 import type { RateLimitRule } from '../policy/compiled.ts';
 import type { LivePolicy } from '../policy/swap.ts';
-import { countArrival, countEnd } from './accounting.ts';
+import { countArrival, countEnd, countRefused } from './accounting.ts';
 import type { Clock, RequestView, Side } from './context.ts';
 import { deadlineOf } from './deadline-of.ts';
 import type { Gate } from './gate.ts';
@@ -79,6 +79,10 @@ export class InboundSide implements Side {
   }
 
   release(_request: RequestView): void {}
+
+  refused(reason: number, isRequest: boolean): void {
+    countRefused(this.options.traffic, reason, isRequest);
+  }
 
   settle(request: RequestView, outcome: number, reason: number, wasQueued: boolean): void {
     const nowMs = this.options.clock.nowMs;

@@ -5,7 +5,7 @@
 import { Reason } from '../../proto/reasons.ts';
 import type { HeaderList } from '../http2/hpack/field.ts';
 import { Outcome } from '../resilience/outcome.ts';
-import { countArrival, countEnd } from './accounting.ts';
+import { countArrival, countEnd, countRefused } from './accounting.ts';
 import type { Clock, RequestView, Side } from './context.ts';
 import { deadlineOf } from './deadline-of.ts';
 import type { Gate } from './gate.ts';
@@ -91,6 +91,10 @@ export class OutboundSide implements Side {
     if (request.endpoint === null) return;
     request.endpoint.inFlight--;
     request.endpoint = null;
+  }
+
+  refused(reason: number, isRequest: boolean): void {
+    countRefused(this.options.unrouted, reason, isRequest);
   }
 
   settle(request: RequestView, outcome: number, reason: number, _wasQueued: boolean): void {

@@ -6,34 +6,82 @@ import type { IncomingMessage } from 'node:http';
 import type { StreamHandler } from '../http2/stream.ts';
 import { tick } from './clock.ts';
 import { trailersOf } from './http1-headers.ts';
+import { unreadContentBytesMax, windowBytes } from './http1-limits.ts';
 
-/** Bytes handed on and not drained, as much as one HTTP/2 stream's window. */
-const windowBytes = 65_536;
 const nothing = Buffer.alloc(0);
 
-export class Http1Body {
-  ended = false;
-  private outstanding = 0;
-  private readonly message: IncomingMessage;
+/** Whose message it is. */
+export interface BodyOwner {
+  readonly handler: StreamHandler | null;
+  /** Called before the handler hears of the end. */
+  onBodyEnd(): void;
+  /** What came after the content is no trailers that may be passed on. */
+  onBadTrailers(): void;
+  /** Nobody wants the rest, and it is too long to read it off. */
+  onTooMuchUnread(): void;
+}
 
-  constructor(message: IncomingMessage, handler: () => StreamHandler | null) {
+export class Http1Body {
+  private outstanding = 0;
+  private unread = -1;
+  private readonly message: IncomingMessage;
+  private readonly owner: BodyOwner;
+
+  constructor(message: IncomingMessage, owner: BodyOwner) {
     this.message = message;
-    message.on('data', (chunk: Buffer) => {
-      tick();
-      this.outstanding += chunk.length;
-      if (this.outstanding >= windowBytes) message.pause();
-      handler()?.onData(chunk, 0, chunk.length, false);
-    });
-    message.on('end', () => {
-      tick();
-      this.ended = true;
-      if (message.rawTrailers.length > 0) handler()?.onTrailers(trailersOf(message.rawTrailers));
-      else handler()?.onData(nothing, 0, 0, true);
-    });
+    this.owner = owner;
+    // Cut off: the connection's own events say so.
+    message.on('error', () => {});
+    message.on('data', this.onData);
+    message.on('end', this.onEnd);
+  }
+
+  /** The sender is not slow; it is being held back. */
+  get isHeldBack(): boolean {
+    return this.message.isPaused();
   }
 
   credit(bytes: number): void {
     this.outstanding -= bytes;
     if (this.outstanding < windowBytes && this.message.isPaused()) this.message.resume();
+  }
+
+  /** Reads off what is left, within bounds, so that the connection can be used again. */
+  discard(): void {
+    this.unread = 0;
+    this.outstanding = 0;
+    this.message.resume();
+  }
+
+  private readonly onData = (chunk: Buffer): void => {
+    if (this.unread >= 0) return this.count(chunk.length);
+    tick();
+    this.outstanding += chunk.length;
+    if (this.outstanding >= windowBytes) this.message.pause();
+    this.owner.handler?.onData(chunk, 0, chunk.length, false);
+  };
+
+  private readonly onEnd = (): void => {
+    const { message, owner } = this;
+    // A message that was cut off never ends cleanly here.
+    if (!message.complete) return;
+    tick();
+    if (this.unread >= 0) return owner.onBodyEnd();
+    if (message.rawTrailers.length === 0) {
+      owner.onBodyEnd();
+      owner.handler?.onData(nothing, 0, 0, true);
+      return;
+    }
+    const trailers = trailersOf(message);
+    if (trailers === null) return owner.onBadTrailers();
+    owner.onBodyEnd();
+    owner.handler?.onTrailers(trailers);
+  };
+
+  private count(bytes: number): void {
+    this.unread += bytes;
+    if (this.unread <= unreadContentBytesMax) return;
+    this.message.pause();
+    this.owner.onTooMuchUnread();
   }
 }

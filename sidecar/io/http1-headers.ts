@@ -1,65 +1,98 @@
 /**
- * Header lists to and from node's HTTP/1.1 form. Fields that belong to one connection (RFC 9110 §7.6.1) stay on their
- * side of the proxy.
+ * Our lists in HTTP/1.1's form, as node takes them: `[name, value, name, value, …]`. How the message is framed is said
+ * here in so many words and never left to node's defaults: a GET with content, legal in HTTP/2, would go out without any
+ * framing, and its content would be the next request.
  */
-import { HeaderList } from '../http2/hpack/field.ts';
+import type { IncomingMessage } from 'node:http';
+import type { Field, HeaderList } from '../http2/hpack/field.ts';
+import { FieldName } from '../http2/hpack/field-name.ts';
+import type { ConnectionLimits } from '../http2/limits.ts';
+import { Framing, field, listOf, readFields } from './http1-fields.ts';
+import { isHopByHop } from './http1-names.ts';
 
-const hopByHop = new Set([
-  'connection',
-  'keep-alive',
-  'proxy-connection',
-  'transfer-encoding',
-  'upgrade',
-  'te',
-  'trailer',
-  'host',
-  'http2-settings',
-]);
+const colon = 0x3a;
 
-/** `[name, value, name, value, …]` as node gives it, appended to `pairs` without what stays on this hop. */
-export function appendFields(pairs: [string, string][], raw: readonly string[]): void {
-  const named = new Set<string>();
-  for (let i = 0; i + 1 < raw.length; i += 2) {
-    if (raw[i]!.toLowerCase() !== 'connection') continue;
-    for (const name of raw[i + 1]!.split(',')) named.add(name.trim().toLowerCase());
+/** The methods that mean nothing by content, so that a request without any need not say so (RFC 9110 §8.6). */
+const bodiless: ReadonlySet<string> = new Set(['GET', 'HEAD', 'DELETE', 'OPTIONS', 'TRACE', 'CONNECT']);
+
+/** The fields of a request toward an endpoint, framing included. */
+export function requestFields(list: HeaderList, endStream: boolean): string[] {
+  const raw: string[] = ['host', list.authority];
+  let cookies = '';
+  const { fields } = list;
+  for (let i = 0; i < fields.length; i++) {
+    const { name, value, id } = fields[i]!;
+    if (name.charCodeAt(0) === colon || isHopByHop(name) || id === FieldName.contentLength) continue;
+    // HTTP/2 may send it in crumbs; here it is one field (RFC 9113 §8.2.3).
+    if (id === FieldName.cookie) cookies = cookies === '' ? value : `${cookies}; ${value}`;
+    else if (!endStream || name !== 'trailer') raw.push(name, value);
   }
-  for (let i = 0; i + 1 < raw.length; i += 2) {
-    const name = raw[i]!.toLowerCase();
-    if (!hopByHop.has(name) && !named.has(name)) pairs.push([name, raw[i + 1]!]);
-  }
+  if (cookies !== '') raw.push('cookie', cookies);
+  if (list.teTrailers) raw.push('te', 'trailers', 'connection', 'TE');
+  if (endStream) {
+    if (list.contentLength === 0 || !bodiless.has(list.method)) raw.push('content-length', '0');
+  } else if (list.contentLength >= 0) raw.push('content-length', String(list.contentLength));
+  else raw.push('transfer-encoding', 'chunked');
+  return raw;
 }
 
-/** The head of a request; `url` may be in absolute form (RFC 9112 §3.2.2). */
-export function requestHead(method: string, url: string, host: string, raw: readonly string[]): HeaderList {
-  const absolute = /^https?:\/\/([^/?#]*)(.*)$/i.exec(url);
-  const path = absolute ? absolute[2]! : url;
-  const pairs: [string, string][] = [
-    [':method', method],
-    [':scheme', 'http'],
-    [':authority', absolute ? absolute[1]! : host],
-    [':path', path.startsWith('/') || path === '*' ? path : `/${path}`],
-  ];
-  appendFields(pairs, raw);
-  return HeaderList.of(pairs);
-}
-
-export function responseHead(status: number, raw: readonly string[]): HeaderList {
-  const pairs: [string, string][] = [[':status', String(status)]];
-  appendFields(pairs, raw);
-  return HeaderList.of(pairs);
-}
-
-export function trailersOf(raw: readonly string[]): HeaderList {
-  const pairs: [string, string][] = [];
-  appendFields(pairs, raw);
-  return HeaderList.of(pairs);
-}
-
-/** The regular fields as node's writeHead takes them: `[name, value, name, value, …]`. */
-export function toRaw(list: HeaderList): string[] {
+/** The fields of a response toward a caller. node adds Date, Connection and, where content has no length, chunked. */
+export function responseFields(list: HeaderList, canChunk: boolean): string[] {
   const raw: string[] = [];
-  for (const { name, value } of list.fields) {
-    if (name.charCodeAt(0) !== 0x3a && !hopByHop.has(name)) raw.push(name, value);
+  const { fields, status } = list;
+  for (let i = 0; i < fields.length; i++) {
+    const { name, value, id } = fields[i]!;
+    if (name.charCodeAt(0) === colon || isHopByHop(name)) continue;
+    // Neither may have one (RFC 9110 §8.6); gRPC needs its trailers, which a length leaves no place for.
+    if (id === FieldName.contentLength && (status === 204 || status < 200 || (list.isGrpc && canChunk))) continue;
+    // node refuses the announcement of trailers where there is no place for them.
+    if (name === 'trailer' && (!canChunk || status === 204 || status === 304 || list.contentLength >= 0)) continue;
+    raw.push(name, value);
   }
   return raw;
+}
+
+/** Trailers, or the fields of an interim answer: whatever goes from end to end. */
+export function plainFields(list: HeaderList): [name: string, value: string][] {
+  const pairs: [string, string][] = [];
+  for (const { name, value } of list.fields) {
+    if (name.charCodeAt(0) !== colon && !isHopByHop(name)) pairs.push([name, value]);
+  }
+  return pairs;
+}
+
+/** The head of an answer; null when it is none that we would pass on. */
+export function responseHead(
+  status: number,
+  version: string,
+  raw: readonly string[],
+  limits: ConnectionLimits,
+): HeaderList | null {
+  if (!version.startsWith('1.') || raw.length > limits.headerFieldsMax * 2) return null;
+  const framing = new Framing();
+  const fields: Field[] = [field(':status', FieldName.status, String(status))];
+  readFields(raw, fields, framing);
+  // Another coding would come out as if it had never been there; in HTTP/1.0 there is none (RFC 9112 §6.1).
+  if (framing.isAmbiguous || (framing.isChunked && version === '1.0')) return null;
+  let list = listOf(fields);
+  if (status === 204 && list.contentLength !== -1) list = list.with({ remove: ['content-length'] });
+  return list.responseError === 0 && list.bytes <= limits.headerListBytesMax ? list : null;
+}
+
+/** The head of a 101 in the form of an extended CONNECT's answer; null when it is not the switch that was asked for. */
+export function switchedHead(response: IncomingMessage, protocol: string, limits: ConnectionLimits): HeaderList | null {
+  if (response.statusCode !== 101 || response.headers.upgrade?.toLowerCase() !== protocol.toLowerCase()) return null;
+  const head = responseHead(200, response.httpVersion, response.rawHeaders, limits);
+  // A tunnel has no length.
+  return head === null || head.contentLength === -1 ? head : head.with({ remove: ['content-length'] });
+}
+
+/** The trailers that came with a message; null when they hold what trailers must not have (RFC 9110 §6.5.1). */
+export function trailersOf(message: IncomingMessage): HeaderList | null {
+  const fields: Field[] = [];
+  const framing = new Framing();
+  readFields(message.rawTrailers, fields, framing);
+  if (framing.isChunked || framing.hosts > 0) return null;
+  const list = listOf(fields);
+  return list.trailersError === 0 ? list : null;
 }

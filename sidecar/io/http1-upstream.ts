@@ -1,143 +1,103 @@
 /**
- * HTTP/1.1 toward an app or endpoint that speaks nothing else, through node's keep-alive agent. A request becomes a
- * stream with the same promises as HTTP/2's: credit on drain, a truncated answer never looks complete.
+ * HTTP/1.1 toward an app or endpoint that speaks nothing else. Each endpoint has a bounded number of sockets and of
+ * requests that wait for one; waiting is done here, before there is a request, so that who gives up leaves nothing.
  */
 import http from 'node:http';
-import type { HttpStream, UpstreamConnection } from '../exchange/http-stream.ts';
-import { ErrorCode } from '../http2/constants.ts';
+import type { HttpStream, UpstreamConnection, UpstreamWaiter } from '../exchange/http-stream.ts';
 import type { HeaderList } from '../http2/hpack/field.ts';
-import { type CreditSource, ResetCause, type StreamHandler } from '../http2/stream.ts';
-import { tick } from './clock.ts';
-import { connectOptions } from './connect-options.ts';
-import { Http1Body } from './http1-body.ts';
-import { responseHead, toRaw } from './http1-headers.ts';
-
-/** Sockets to one endpoint; requests beyond wait in the agent, under their deadlines. */
-const socketsPerEndpointMax = 256;
+import type { ConnectionLimits } from '../http2/limits.ts';
+import type { StreamHandler } from '../http2/stream.ts';
+import { Http1Agent } from './http1-agent.ts';
+import { socketsPerEndpointMax, waitersPerEndpointMax } from './http1-limits.ts';
+import type { Http1Place, Http1Sockets } from './http1-place.ts';
+import { Http1UpgradeUpstreamStream } from './http1-upgrade-upstream.ts';
+import { Http1UpstreamStream } from './http1-upstream-stream.ts';
 
 export class Http1Upstream {
-  private readonly agent = new http.Agent({ keepAlive: true, maxSockets: socketsPerEndpointMax, noDelay: true });
+  private readonly endpoints = new Map<string, Http1Endpoint>();
+  /** One more than requests are let through, so that the agent itself never makes any wait. */
+  private readonly agent = new Http1Agent(socketsPerEndpointMax + 1);
+  /** For what must not meet a socket that the endpoint is just closing, and for sockets that do not come back. */
+  private readonly fresh = new http.Agent({ noDelay: true });
+  private readonly limits: ConnectionLimits;
 
-  at(address: string, connectTimeoutMs: number): UpstreamConnection {
-    return {
-      request: (list, endStream, handler) =>
-        new Http1UpstreamStream(this.agent, address, connectTimeoutMs, list, endStream, handler),
-    };
+  constructor(limits: ConnectionLimits) {
+    this.limits = limits;
+  }
+
+  connect(address: string, connectTimeoutMs: number, waiter: UpstreamWaiter): void {
+    let endpoint = this.endpoints.get(address);
+    if (endpoint === undefined) {
+      const { agent, fresh, limits } = this;
+      endpoint = new Http1Endpoint({ address, agent, fresh, limits }, () => this.endpoints.delete(address));
+      this.endpoints.set(address, endpoint);
+    }
+    endpoint.connect(connectTimeoutMs, waiter);
+  }
+
+  cancel(address: string, waiter: UpstreamWaiter): void {
+    this.endpoints.get(address)?.cancel(waiter);
   }
 
   close(): void {
     this.agent.destroy();
+    this.fresh.destroy();
   }
 }
 
-class Http1UpstreamStream implements HttpStream {
-  handler: StreamHandler | null;
-  source: CreditSource | null = null;
-  remoteClosed = false;
-  isClosed = false;
-  private readonly request: http.ClientRequest;
-  private isConnected = false;
-  private body: Http1Body | null = null;
+class Http1Endpoint {
+  private readonly sockets: Http1Sockets;
+  private readonly onUnused: () => void;
+  private active = 0;
+  private readonly waiters = new Map<UpstreamWaiter, number>();
 
-  constructor(
-    agent: http.Agent,
-    address: string,
-    connectTimeoutMs: number,
-    list: HeaderList,
-    endStream: boolean,
-    handler: StreamHandler,
-  ) {
-    this.handler = handler;
-    const target = connectOptions(address);
-    const headers = toRaw(list);
-    headers.unshift('host', list.authority);
-    this.request = http.request({
-      agent,
-      ...('path' in target ? { socketPath: target.path } : target),
-      method: list.method,
-      path: list.path,
-      headers,
-      setHost: false,
-    });
-    this.watch(connectTimeoutMs);
-    if (endStream) this.request.end();
-    else this.request.flushHeaders();
+  constructor(sockets: Http1Sockets, onUnused: () => void) {
+    this.sockets = sockets;
+    this.onUnused = onUnused;
   }
 
-  sendHeaders(): void {}
-
-  sendData(buf: Buffer, start: number, end: number, endStream: boolean): void {
-    if (this.isClosed || this.request.writableEnded) return;
-    const count = end - start;
-    if (count > 0) {
-      const { source } = this;
-      this.request.write(Buffer.from(buf.subarray(start, end)), () => {
-        tick();
-        source?.credit(count);
-      });
+  connect(connectTimeoutMs: number, waiter: UpstreamWaiter): void {
+    if (this.active < socketsPerEndpointMax) return this.serve(connectTimeoutMs, waiter);
+    if (this.waiters.size >= waitersPerEndpointMax) {
+      return waiter.onConnectFailed(`${waitersPerEndpointMax} requests wait for ${this.sockets.address} already`);
     }
-    if (endStream) this.request.end();
+    this.waiters.set(waiter, connectTimeoutMs);
   }
 
-  sendTrailers(list: HeaderList): void {
-    if (this.isClosed || this.request.writableEnded) return;
-    const raw = toRaw(list);
-    for (let i = 0; i < raw.length; i += 2) this.request.addTrailers([[raw[i]!, raw[i + 1]!]]);
-    this.request.end();
+  cancel(waiter: UpstreamWaiter): void {
+    this.waiters.delete(waiter);
   }
 
-  reset(_code: number): void {
-    if (this.isClosed) return;
-    this.isClosed = true;
-    this.handler = null;
-    this.request.destroy();
+  private serve(connectTimeoutMs: number, waiter: UpstreamWaiter): void {
+    this.active++;
+    let isReleased = false;
+    const release = (): void => {
+      if (isReleased) return;
+      isReleased = true;
+      this.onReleased();
+    };
+    waiter.onConnection(new Http1PlaceConnection({ ...this.sockets, connectTimeoutMs, release }));
   }
 
-  credit(bytes: number): void {
-    this.body?.credit(bytes);
+  private onReleased(): void {
+    this.active--;
+    const [next] = this.waiters;
+    if (next !== undefined) {
+      this.waiters.delete(next[0]);
+      this.serve(next[1], next[0]);
+    } else if (this.active === 0) this.onUnused();
+  }
+}
+
+class Http1PlaceConnection implements UpstreamConnection {
+  private readonly place: Http1Place;
+
+  constructor(place: Http1Place) {
+    this.place = place;
   }
 
-  private watch(connectTimeoutMs: number): void {
-    const { request } = this;
-    const timer = setTimeout(() => {
-      if (!this.isConnected) request.destroy(new Error(`no connection in ${connectTimeoutMs} ms`));
-    }, connectTimeoutMs);
-    request.once('socket', (socket) => {
-      const connected = (): void => {
-        this.isConnected = true;
-        clearTimeout(timer);
-      };
-      if (socket.connecting) socket.once('connect', connected);
-      else connected();
-    });
-    request.on('information', ({ statusCode, rawHeaders }) => {
-      tick();
-      this.handler?.onHeaders(responseHead(statusCode, rawHeaders), false);
-    });
-    request.on('response', (response) => this.onResponse(response));
-    request.on('error', () => this.fail());
-    request.on('close', () => {
-      clearTimeout(timer);
-      this.fail();
-    });
-  }
-
-  private onResponse(response: http.IncomingMessage): void {
-    tick();
-    const head = responseHead(response.statusCode ?? 502, response.rawHeaders);
-    this.handler?.onHeaders(head, false);
-    this.body = new Http1Body(response, () => this.handler);
-    response.on('end', () => {
-      this.remoteClosed = true;
-      this.isClosed = true;
-    });
-    response.on('error', () => this.fail());
-  }
-
-  private fail(): void {
-    if (this.isClosed) return;
-    this.isClosed = true;
-    tick();
-    this.handler?.onReset(ErrorCode.internalError, this.isConnected ? ResetCause.connection : ResetCause.notConnected);
+  request(list: HeaderList, endStream: boolean, handler: StreamHandler): HttpStream {
+    if (list.method === 'CONNECT') return new Http1UpgradeUpstreamStream(this.place, list, handler);
+    return new Http1UpstreamStream(this.place, list, endStream, handler);
   }
 }

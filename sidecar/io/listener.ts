@@ -2,7 +2,6 @@
  * A listening port of the proxy: accepts, sniffs, and begins an exchange for every request, whichever protocol it came
  * in. It knows its open connections, so that draining can tell them all.
  */
-import type http from 'node:http';
 import net from 'node:net';
 import type { ListenAddress } from '../../proto/kernel/options.ts';
 import type { ExchangeContext, Side } from '../exchange/context.ts';
@@ -14,7 +13,7 @@ import type { HeaderList } from '../http2/hpack/field.ts';
 import type { ConnectionLimits } from '../http2/limits.ts';
 import type { Http2Stream } from '../http2/stream.ts';
 import { type AcceptHandlers, accept, acceptSecureHttp2 } from './accept.ts';
-import { createHttp1Server } from './http1-downstream.ts';
+import { Http1Server } from './http1-server.ts';
 import { Http2Socket, type Http2SocketOwner } from './http2-socket.ts';
 import { awaitProxyHeader } from './proxy-header.ts';
 import { removeStaleSocket } from './stale-socket.ts';
@@ -41,7 +40,7 @@ export class Listener {
   /** Told of each request before it begins. */
   private readonly onRequest: () => void;
   private readonly server: net.Server;
-  private readonly http1: http.Server;
+  private readonly http1: Http1Server;
   private readonly http2 = new Set<DownstreamConnection>();
   private readonly http1Sockets = new Map<net.Socket, Peer>();
   /** Sockets that have not shown what they speak; each stage of the entrance has its own time limit. */
@@ -60,12 +59,15 @@ export class Listener {
     this.limits = limits;
     this.entrance = entrance;
     this.onRequest = onRequest;
-    this.http1 = createHttp1Server((stream, head, endStream, socket) => {
-      const peer = this.http1Sockets.get(socket);
-      // The socket closed in the meantime; nobody waits for an answer.
-      if (peer === undefined) return stream.reset(ErrorCode.cancel);
-      onRequest();
-      new Exchange(context, side, stream, head, endStream, Protocol.http1, peer).begin();
+    this.http1 = new Http1Server(limits, {
+      onRequest: (stream, head, endStream, socket) => {
+        const peer = this.http1Sockets.get(socket);
+        // The socket closed in the meantime; nobody waits for an answer.
+        if (peer === undefined) return stream.reset(ErrorCode.cancel);
+        onRequest();
+        new Exchange(context, side, stream, head, endStream, Protocol.http1, peer).begin();
+      },
+      onRefused: (reason, isRequest) => side.refused(reason, isRequest),
     });
     this.server = net.createServer({ noDelay: true }, (socket) => this.onSocket(socket));
     this.server.maxConnections = connectionsMax;
@@ -107,8 +109,7 @@ export class Listener {
   drain(): void {
     this.isDraining = true;
     for (const { socket } of this.http2) socket.drain();
-    this.http1.closeIdleConnections();
-    this.http1.keepAliveTimeout = 1;
+    this.http1.drain();
   }
 
   /** Stops listening and ends every connection. */
@@ -155,7 +156,7 @@ export class Listener {
         this.early.delete(early);
         this.http1Sockets.set(socket, peer);
         socket.once('close', () => this.http1Sockets.delete(socket));
-        this.http1.emit('connection', socket);
+        this.http1.accept(socket);
       },
     };
   }

@@ -22,7 +22,7 @@ export interface PoolOptions {
 
 export class UpstreamPool implements Upstreams {
   private readonly endpoints = new Map<string, EndpointConnections>();
-  private readonly http1 = new Http1Upstream();
+  private readonly http1: Http1Upstream;
   private readonly limits: ConnectionLimits;
   private readonly settings: PoolSettings;
   private readonly random: Random;
@@ -31,21 +31,22 @@ export class UpstreamPool implements Upstreams {
 
   constructor({ limits = defaultLimits, settings, random = new XorShift32(1) }: PoolOptions = {}) {
     this.limits = limits;
+    this.http1 = new Http1Upstream(limits);
     this.settings = { ...defaultPoolSettings, ...settings };
     this.random = random;
   }
 
   connect(address: string, protocol: number, connectTimeoutMs: number, waiter: UpstreamWaiter): void {
     if (protocol === Protocol.http1) {
-      waiter.onConnection(this.http1.at(address, connectTimeoutMs));
-      return;
+      return this.http1.connect(address, connectTimeoutMs, waiter);
     }
     const endpoint = this.endpoints.get(address) ?? this.addEndpoint(address);
     endpoint.connect(connectTimeoutMs, waiter);
   }
 
-  cancel(address: string, _protocol: number, waiter: UpstreamWaiter): void {
-    this.endpoints.get(address)?.cancel(waiter);
+  cancel(address: string, protocol: number, waiter: UpstreamWaiter): void {
+    if (protocol === Protocol.http1) this.http1.cancel(address, waiter);
+    else this.endpoints.get(address)?.cancel(waiter);
   }
 
   get connectionCount(): number {

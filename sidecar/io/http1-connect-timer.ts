@@ -1,0 +1,18 @@
+/**
+ * Gives a request up whose socket does not connect in time. A kept socket is connected; then there is nothing to wait
+ * for, and no timer.
+ */
+import type { ClientRequest } from 'node:http';
+import type { Socket } from 'node:net';
+
+export function whenConnected(request: ClientRequest, timeoutMs: number, onConnected: () => void): void {
+  request.once('socket', (socket: Socket) => {
+    if (!socket.connecting) return onConnected();
+    const timer = setTimeout(() => request.destroy(new Error(`no connection in ${timeoutMs} ms`)), timeoutMs);
+    socket.once('connect', () => {
+      clearTimeout(timer);
+      onConnected();
+    });
+    socket.once('close', () => clearTimeout(timer));
+  });
+}
