@@ -33,6 +33,8 @@ class OpenSide implements Side {
 
   release(): void {}
 
+  refused(): void {}
+
   settle(): void {
     this.settled++;
   }
