@@ -35,6 +35,8 @@ import { RequestLog } from './io/request-log.ts';
 import { Timers } from './io/timers.ts';
 import { openTls, type ProxyTls } from './io/tls/tls-setup.ts';
 import type { TlsReading } from './io/tls/tls-stats.ts';
+import type { EndpointView } from './io/upstream/endpoint-connections.ts';
+import { HealthChecks } from './io/upstream/health-checks.ts';
 import { UpstreamPool } from './io/upstream/pool.ts';
 import { LivePolicy, type PolicyOrigin } from './policy/swap.ts';
 import { AuthorityMap } from './routing/authority.ts';
@@ -75,6 +77,7 @@ export class DataPlane implements Plane {
   private readonly breakerLog: BreakerLog;
   private readonly context: ExchangeContext;
   private readonly listeners: Listener[] = [];
+  private readonly healthChecks: HealthChecks;
   private inbound: Listener | null = null;
   private tls: ProxyTls | null = null;
 
@@ -105,6 +108,13 @@ export class DataPlane implements Plane {
     const explicit = new Map(config.authority.map(splitPair));
     const authorities = new AuthorityMap({ namespace: serviceNameOf(config).namespace, explicit });
     this.targets = new Targets(authorities, (key) => this.createTarget(key));
+    this.healthChecks = new HealthChecks({
+      targets: this.targets,
+      pool: this.pool,
+      random: this.random,
+      meshToken: this.meshToken(false),
+      log,
+    });
   }
 
   async listen(): Promise<ListeningAddresses> {
@@ -124,6 +134,7 @@ export class DataPlane implements Plane {
       upstreams[service] = await this.createListener(this.outboundSide(service)).listen(address);
     }
     addresses.upstreams = upstreams;
+    this.healthChecks.start();
     return addresses;
   }
 
@@ -133,6 +144,7 @@ export class DataPlane implements Plane {
   }
 
   async close(): Promise<void> {
+    this.healthChecks.close();
     await Promise.all(this.listeners.map((listener) => listener.close()));
     this.pool.close();
     this.tls?.close();
@@ -157,6 +169,10 @@ export class DataPlane implements Plane {
 
   get bufferedBytes(): number {
     return this.listeners.reduce((sum, listener) => sum + listener.bufferedBytes, this.pool.bufferedBytes);
+  }
+
+  get upstreamConnections(): readonly EndpointView[] {
+    return this.pool.view();
   }
 
   get loopLagMs(): number {

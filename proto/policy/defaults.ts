@@ -10,6 +10,8 @@ import type {
   ConcurrencySpec,
   DeadlineSpec,
   Enforcement,
+  HealthCheckSpec,
+  HealthProbeSpec,
   InboundSpec,
   KeySpec,
   OutboundSpec,
@@ -27,6 +29,10 @@ const defaultConsecutiveFailures = 5;
 const defaultOpenFor = '1s';
 const defaultOpenForMax = '15s';
 const defaultProbes = 3;
+const defaultCheckInterval = '10s';
+const defaultCheckTimeout = '1s';
+const defaultUnhealthyAfter = 3;
+const defaultHealthyAfter = 2;
 
 export interface EffectiveRateLimit {
   name: string;
@@ -53,10 +59,19 @@ export interface EffectiveBreaker {
   fleet: { enabled: boolean };
 }
 
+export interface EffectiveHealthCheck {
+  probe: HealthProbeSpec;
+  interval: string;
+  timeout: string;
+  unhealthyAfter: number;
+  healthyAfter: number;
+}
+
 export interface EffectiveOutbound {
   timeout?: string;
   connectTimeout: string;
   circuitBreaker?: EffectiveBreaker;
+  healthCheck?: EffectiveHealthCheck;
 }
 
 /** A PolicySpec with nothing left open; it is itself a valid PolicySpec. */
@@ -101,6 +116,7 @@ function outboundWithDefaults(outbound: OutboundSpec): EffectiveOutbound {
     ...(outbound.timeout !== undefined && { timeout: outbound.timeout }),
     connectTimeout: outbound.connectTimeout ?? defaultConnectTimeout,
     ...(outbound.circuitBreaker && { circuitBreaker: breakerWithDefaults(outbound.circuitBreaker) }),
+    ...(outbound.healthCheck && { healthCheck: healthCheckWithDefaults(outbound.healthCheck) }),
   };
 }
 
@@ -121,14 +137,36 @@ function breakerWithDefaults(breaker: CircuitBreakerSpec): EffectiveBreaker {
   };
 }
 
-/** A default never contradicts what was written: the one that is missing gives way to the one that is there. */
 function coolDownWithDefaults({ openFor, openForMax }: CircuitBreakerSpec): { openFor: string; openForMax: string } {
+  const [least, most] = ordered(openFor, openForMax, defaultOpenFor, defaultOpenForMax);
+  return { openFor: least, openForMax: most };
+}
+
+function healthCheckWithDefaults(check: HealthCheckSpec): EffectiveHealthCheck {
+  const { http } = check.probe;
+  const [timeout, interval] = ordered(check.timeout, check.interval, defaultCheckTimeout, defaultCheckInterval);
+  return {
+    probe: http === undefined ? check.probe : { http: { ...http, protocol: http.protocol ?? 'http1' } },
+    interval,
+    timeout,
+    unhealthyAfter: check.unhealthyAfter ?? defaultUnhealthyAfter,
+    healthyAfter: check.healthyAfter ?? defaultHealthyAfter,
+  };
+}
+
+/** A default never contradicts what was written: the one that is missing gives way to the one that is there. */
+function ordered(
+  lesser: string | undefined,
+  greater: string | undefined,
+  defaultLesser: string,
+  defaultGreater: string,
+): [lesser: string, greater: string] {
   const ms = (text: string): number => parseDuration(text) ?? 0;
-  if (openFor !== undefined && openForMax === undefined) {
-    return { openFor, openForMax: formatDuration(Math.max(ms(openFor), ms(defaultOpenForMax))) };
+  if (lesser !== undefined && greater === undefined) {
+    return [lesser, formatDuration(Math.max(ms(lesser), ms(defaultGreater)))];
   }
-  if (openFor === undefined && openForMax !== undefined) {
-    return { openFor: formatDuration(Math.min(ms(openForMax), ms(defaultOpenFor))), openForMax };
+  if (lesser === undefined && greater !== undefined) {
+    return [formatDuration(Math.min(ms(greater), ms(defaultLesser))), greater];
   }
-  return { openFor: openFor ?? defaultOpenFor, openForMax: openForMax ?? defaultOpenForMax };
+  return [lesser ?? defaultLesser, greater ?? defaultGreater];
 }

@@ -149,6 +149,10 @@ const rulesByPath: Readonly<Record<string, { rule: string; message: string }>> =
     rule: '!has(self.openFor) || !has(self.openForMax) || duration(self.openFor) <= duration(self.openForMax)',
     message: 'openFor is longer than openForMax',
   },
+  '.outbound.healthCheck': {
+    rule: '!has(self.timeout) || !has(self.interval) || duration(self.timeout) <= duration(self.interval)',
+    message: 'timeout is longer than interval',
+  },
 };
 
 const copiedKeywords = [
@@ -159,6 +163,7 @@ const copiedKeywords = [
   'maximum',
   'minLength',
   'maxLength',
+  'minItems',
   'maxItems',
   'minProperties',
   'maxProperties',
@@ -185,8 +190,10 @@ function structural(schema: unknown, path: string): Json {
   const items = member(schema, 'items');
   if (items !== undefined) {
     result.items = structural(items, `${path}[]`);
-    result['x-kubernetes-list-type'] = 'map';
-    result['x-kubernetes-list-map-keys'] = ['name'];
+    if (member(items, 'type') === 'object') {
+      result['x-kubernetes-list-type'] = 'map';
+      result['x-kubernetes-list-map-keys'] = ['name'];
+    } else result['x-kubernetes-list-type'] = 'atomic';
   }
   const rules = [...durationRules(schema), ...(rulesByPath[path] ? [rulesByPath[path]] : [])];
   if (rules.length > 0) result['x-kubernetes-validations'] = rules;

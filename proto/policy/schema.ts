@@ -8,47 +8,19 @@
  * validate.ts obeys and the CRD turns into rules. Everything has a maximum: no value means "unbounded".
  */
 import { type Static, Type } from 'typebox';
+import { OutboundSpec } from './schema-outbound.ts';
+import { dnsLabel, dnsLabelPattern, duration, marker, oneMember, oneOf, rate, size, strict } from './schema-parts.ts';
+
+export * from './schema-outbound.ts';
+export { dnsLabelPattern, durationPattern, ratePattern, sizePattern } from './schema-parts.ts';
 
 export const policyApiVersion = 'weir.dev/v1alpha1';
 export const policyKind = 'TrafficPolicy';
 
-export const dnsLabelPattern = '^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$';
-/** Gateway API durations (GEP-2257). */
-export const durationPattern = '^([0-9]{1,5}(h|m|s|ms)){1,4}$';
-export const sizePattern = '^[0-9]{1,10}(B|KiB|MiB|GiB)$';
-export const ratePattern = '^[0-9]{1,9}([.][0-9]{1,6})?/(s|m|h)$';
 /** A field name of RFC 9110 §5.1; pseudo-headers begin with a colon and are not among them. */
 const headerNamePattern = "^[A-Za-z0-9!#$%&'*+.^_`|~-]+$";
 /** Kubernetes' form of label keys: an optional DNS prefix and a name. */
 const labelKeyPattern = '^([a-z0-9][a-z0-9.-]{0,252}/)?[A-Za-z0-9]([A-Za-z0-9._-]{0,61}[A-Za-z0-9])?$';
-
-interface QuantityOptions {
-  readonly min: string;
-  readonly max: string;
-  readonly default?: string;
-  readonly description: string;
-}
-
-const quantity = (kind: 'duration' | 'size' | 'rate', pattern: string, { min, max, ...rest }: QuantityOptions) =>
-  Type.String({
-    ...rest,
-    pattern,
-    maxLength: 32,
-    'x-weir-quantity': kind,
-    'x-weir-minimum': min,
-    'x-weir-maximum': max,
-  });
-
-const duration = (options: QuantityOptions) => quantity('duration', durationPattern, options);
-const size = (options: QuantityOptions) => quantity('size', sizePattern, options);
-const rate = (options: QuantityOptions) => quantity('rate', ratePattern, options);
-const dnsLabel = (description: string) => Type.String({ description, pattern: dnsLabelPattern, maxLength: 63 });
-const oneOf = <const Words extends string[]>(words: Words, options: { description: string; default?: Words[number] }) =>
-  Type.Enum(words, { type: 'string', ...options });
-
-const strict = { additionalProperties: false } as const;
-const oneMember = { ...strict, minProperties: 1, maxProperties: 1 } as const;
-const marker = (description: string) => Type.Object({}, { ...strict, description });
 
 export const KeySpec = Type.Object(
   {
@@ -153,93 +125,6 @@ export const InboundSpec = Type.Object(
   { ...strict, description: "Obeyed by the service's own sidecars." },
 );
 export type InboundSpec = Static<typeof InboundSpec>;
-
-export const FailureRatioSpec = Type.Object(
-  {
-    percent: Type.Optional(
-      Type.Integer({ description: 'Failures of 100 requests that open it.', minimum: 1, maximum: 100, default: 50 }),
-    ),
-    minRequests: Type.Optional(
-      Type.Integer({
-        description: 'Requests in the window below which nothing is decided.',
-        minimum: 1,
-        maximum: 100_000,
-        default: 20,
-      }),
-    ),
-    window: Type.Optional(
-      duration({ min: '100ms', max: '1m', default: '2s', description: 'How far back requests count.' }),
-    ),
-  },
-  { ...strict, description: 'Opens on a share of failures over a sliding window.' },
-);
-export type FailureRatioSpec = Static<typeof FailureRatioSpec>;
-
-export const CircuitBreakerSpec = Type.Object(
-  {
-    consecutiveFailures: Type.Optional(
-      Type.Integer({ description: 'Opens after this many failures in a row.', minimum: 1, maximum: 10_000 }),
-    ),
-    failureRatio: Type.Optional(FailureRatioSpec),
-    openFor: Type.Optional(
-      duration({
-        min: '10ms',
-        max: '10m',
-        default: '1s',
-        description: 'First time spent open; doubles with every failed round of probes.',
-      }),
-    ),
-    openForMax: Type.Optional(
-      duration({ min: '10ms', max: '1h', default: '15s', description: 'Longest time spent open; at least openFor.' }),
-    ),
-    halfOpen: Type.Optional(
-      Type.Object(
-        {
-          probes: Type.Optional(
-            Type.Integer({
-              description: 'Probes at once; all must succeed to close the breaker.',
-              minimum: 1,
-              maximum: 100,
-              default: 3,
-            }),
-          ),
-        },
-        { ...strict, description: 'How recovery is tried.' },
-      ),
-    ),
-    fleet: Type.Optional(
-      Type.Object(
-        {
-          enabled: Type.Optional(
-            Type.Boolean({ description: 'Whether callers open and close together.', default: true }),
-          ),
-        },
-        { ...strict, description: 'Coordination of this breaker across the callers of the service.' },
-      ),
-    ),
-  },
-  {
-    ...strict,
-    description:
-      'Stops calls to a failing service. Opens on any condition that is named; when none is, on 5 failures in a row ' +
-      'or on a failure ratio of 50 %.',
-  },
-);
-export type CircuitBreakerSpec = Static<typeof CircuitBreakerSpec>;
-
-export const OutboundSpec = Type.Object(
-  {
-    timeout: Type.Optional(
-      duration({ min: '1ms', max: '1h', description: "Whole request, as the caller's sidecar sees it." }),
-    ),
-    connectTimeout: Type.Optional(
-      duration({ min: '1ms', max: '1m', default: '1s', description: 'Opening of a connection to an endpoint.' }),
-    ),
-    circuitBreaker: Type.Optional(CircuitBreakerSpec),
-  },
-  { ...strict, description: "Obeyed by the sidecars of the service's callers." },
-);
-export type OutboundSpec = Static<typeof OutboundSpec>;
 
 export const PolicySpec = Type.Object(
   {

@@ -83,6 +83,8 @@ function explain(error: TLocalizedValidationError, root: TSchema, value: unknown
       return say('must not be empty');
     case 'maxLength':
       return say(`${show(value)} is too long; at most ${error.params.limit} characters`);
+    case 'minItems':
+      return say(`needs at least ${error.params.limit} ${error.params.limit === 1 ? 'entry' : 'entries'}`);
     case 'maxItems':
       return say(`has ${Array.isArray(value) ? value.length : 'too many'} entries; at most ${error.params.limit}`);
     case 'minProperties':

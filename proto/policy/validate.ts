@@ -29,6 +29,7 @@ function validateSpec(spec: unknown, pointer: string): Finding[] {
     ...queueWithoutLimit(member(spec, 'inbound'), `${pointer}/inbound`),
     ...greaterThan(spec, pointer, ['inbound', 'deadline'], 'default', 'max'),
     ...greaterThan(spec, pointer, ['outbound', 'circuitBreaker'], 'openFor', 'openForMax'),
+    ...greaterThan(spec, pointer, ['outbound', 'healthCheck'], 'timeout', 'interval'),
   ];
 }
 

@@ -30,6 +30,8 @@ export interface RequestView extends Waiter {
   readonly grpcStatus: string;
   /** `weir-reason` of the response when it failed: who refused it further on. */
   readonly responseReason: string;
+  /** The connection that carried it ended under it. */
+  readonly connectionLost: boolean;
   /** Monotonic; 0 = none. */
   deadlineMs: number;
   connectTimeoutMs: number;

@@ -63,6 +63,7 @@ export class Exchange extends Timer implements RequestView, StreamHandler, Upstr
   status = 0;
   grpcStatus = '';
   responseReason = '';
+  connectionLost = false;
 
   address = '';
 
@@ -152,9 +153,9 @@ export class Exchange extends Timer implements RequestView, StreamHandler, Upstr
     if (this.requestTrailers !== null) up.sendTrailers(this.requestTrailers);
   }
 
-  onConnectFailed(_detail: string): void {
+  onConnectFailed(reason: number, _detail: string): void {
     if (this.phase !== Phase.connecting) return;
-    this.refuse(Reason.upstreamConnect, connectRetryAfterMs);
+    this.refuse(reason, connectRetryAfterMs);
   }
 
   // ── The caller's side ───────────────────────────────────────────────────────────────────────────────────────────
@@ -218,6 +219,7 @@ export class Exchange extends Timer implements RequestView, StreamHandler, Upstr
   }
 
   onResponseReset(code: number, cause: number): void {
+    if (cause === ResetCause.connection) this.connectionLost = true;
     if (this.phase === Phase.settled) {
       // The answer is complete; the upstream only says that it wants no more of the request (RFC 9113 §8.1).
       this.down.reset(ErrorCode.noError);

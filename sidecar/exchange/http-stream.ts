@@ -27,7 +27,8 @@ export interface UpstreamConnection {
 /** Who waits for a connection to an endpoint. */
 export interface UpstreamWaiter {
   onConnection(connection: UpstreamConnection): void;
-  onConnectFailed(detail: string): void;
+  /** `reason` says whether the endpoint could not be reached or we refused. */
+  onConnectFailed(reason: number, detail: string): void;
 }
 
 export const Protocol = { http2: 0, http1: 1 } as const;

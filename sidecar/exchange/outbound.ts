@@ -5,6 +5,7 @@
 import { Reason } from '../../proto/reasons.ts';
 import type { HeaderList } from '../http2/hpack/field.ts';
 import { Outcome } from '../resilience/outcome.ts';
+import type { Endpoint } from '../routing/endpoint.ts';
 import { countArrival, countEnd, countRefused } from './accounting.ts';
 import type { Clock, RequestView, Side } from './context.ts';
 import { deadlineOf } from './deadline-of.ts';
@@ -73,8 +74,7 @@ export class OutboundSide implements Side {
     const endpoint = request.target?.cluster.pick(this.options.clock.nowMs);
     if (endpoint === undefined) return '';
     request.endpoint = endpoint;
-    endpoint.inFlight++;
-    endpoint.requests++;
+    endpoint.begin(this.options.clock.nowMs);
     return endpoint.address;
   }
 
@@ -90,6 +90,7 @@ export class OutboundSide implements Side {
   release(request: RequestView): void {
     if (request.endpoint === null) return;
     request.endpoint.inFlight--;
+    request.endpoint.recordNothing();
     request.endpoint = null;
   }
 
@@ -106,11 +107,8 @@ export class OutboundSide implements Side {
     if (endpoint !== null) {
       endpoint.inFlight--;
       request.endpoint = null;
-      if (reason === Reason.upstreamConnect) endpoint.recordConnectFailure(nowMs);
-      else {
-        endpoint.recordConnected();
-        if (outcome === Outcome.failure) endpoint.failures++;
-      }
+      recordReach(endpoint, request, reason, nowMs);
+      if (outcome === Outcome.failure && reason !== Reason.upstreamConnect) endpoint.failures++;
     }
     if (endpoint !== null) this.count(request, target, endpoint.address, outcome, durationMs);
     if (breaker !== null) {
@@ -134,5 +132,20 @@ export class OutboundSide implements Side {
     }
     target.cluster.counts.recordOutcome(outcome, durationMs, address);
     if (outcome === Outcome.failure) target.onFailure?.();
+  }
+}
+
+/** What the request's end says about whether the endpoint can be reached. Our own refusals say nothing. */
+function recordReach(endpoint: Endpoint, request: RequestView, reason: number, nowMs: number): void {
+  switch (reason) {
+    case Reason.upstreamConnect:
+      return endpoint.recordUnreachable(nowMs);
+    case Reason.none:
+    case Reason.upstreamProtocol:
+      return endpoint.recordReached();
+    case Reason.upstreamReset:
+      return request.connectionLost ? endpoint.recordUnreachable(nowMs) : endpoint.recordReached();
+    default:
+      return endpoint.recordNothing();
   }
 }

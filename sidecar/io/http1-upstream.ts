@@ -3,6 +3,7 @@
  * requests that wait for one; waiting is done here, before there is a request, so that who gives up leaves nothing.
  */
 import http from 'node:http';
+import { Reason } from '../../proto/reasons.ts';
 import type { HttpStream, UpstreamConnection, UpstreamWaiter } from '../exchange/http-stream.ts';
 import type { HeaderList } from '../http2/hpack/field.ts';
 import type { ConnectionLimits } from '../http2/limits.ts';
@@ -59,7 +60,10 @@ class Http1Endpoint {
   connect(connectTimeoutMs: number, waiter: UpstreamWaiter): void {
     if (this.active < socketsPerEndpointMax) return this.serve(connectTimeoutMs, waiter);
     if (this.waiters.size >= waitersPerEndpointMax) {
-      return waiter.onConnectFailed(`${waitersPerEndpointMax} requests wait for ${this.sockets.address} already`);
+      return waiter.onConnectFailed(
+        Reason.queueFull,
+        `${waitersPerEndpointMax} requests wait for ${this.sockets.address} already`,
+      );
     }
     this.waiters.set(waiter, connectTimeoutMs);
   }

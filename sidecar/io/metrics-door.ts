@@ -19,6 +19,13 @@ export interface BreakerReading {
   readonly state: number;
 }
 
+export interface EndpointHealthReading {
+  readonly upstream: string;
+  readonly known: number;
+  /** Neither unhealthy by their checks nor out of reach. */
+  readonly healthy: number;
+}
+
 /** What a scrape reads; everything is as of now. */
 export interface MetricFacts {
   readonly version: string;
@@ -29,6 +36,9 @@ export interface MetricFacts {
   overload(): OverloadReading;
   /** By `Limit` code. */
   limitTrips(): Float64Array;
+  endpointHealth(): Iterable<EndpointHealthReading>;
+  /** HTTP/2 connections to endpoints that take requests. */
+  upstreamConnections(): number;
   concurrencyLimit(): number;
   queueDepth(): number;
   bufferedBytes(): number;
@@ -136,6 +146,15 @@ function defineMetrics(registry: Registry, facts: MetricFacts): void {
       set.inc({ upstream, from, to }, count);
     }
   });
+  gauge('weir_endpoint_known', 'Endpoints of a service.', ['upstream'], (set) => {
+    for (const { upstream, known } of facts.endpointHealth()) set.set({ upstream }, known);
+  });
+  gauge('weir_endpoint_healthy', 'Of them, those that are healthy and within reach.', ['upstream'], (set) => {
+    for (const { upstream, healthy } of facts.endpointHealth()) set.set({ upstream }, healthy);
+  });
+  gauge('weir_upstream_connections', 'Open HTTP/2 connections to endpoints.', [], (set) =>
+    set.set(facts.upstreamConnections()),
+  );
   gauge('weir_buffered_bytes', 'Content held for slow readers.', [], (set) => set.set(facts.bufferedBytes()));
   gauge('weir_self_shed_ratio', 'Share of new requests refused to save the proxy itself.', [], (set) =>
     set.set(facts.overload().shedShare),

@@ -7,6 +7,7 @@ import type { Targets } from '../exchange/targets.ts';
 import type { TrafficStats } from '../exchange/traffic-stats.ts';
 import type { LivePolicy, PolicyOrigin } from '../policy/swap.ts';
 import type { TlsReading } from './tls/tls-stats.ts';
+import type { EndpointView } from './upstream/endpoint-connections.ts';
 
 export interface OverloadReading {
   /** The share of new requests that is refused, 0..1. */
@@ -25,6 +26,8 @@ export interface Plane {
   readonly connections: number;
   readonly streams: number;
   readonly bufferedBytes: number;
+  /** Of the pool, by address. */
+  readonly upstreamConnections: readonly EndpointView[];
   readonly loopLagMs: number;
   /** Of breakers, by "upstream|from|to". */
   readonly transitions: ReadonlyMap<string, number>;

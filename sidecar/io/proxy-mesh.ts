@@ -13,10 +13,11 @@ import type { TrafficStats } from '../exchange/traffic-stats.ts';
 import { limitName } from '../http2/limit-codes.ts';
 import type { LivePolicy } from '../policy/swap.ts';
 import { breakerStateName } from '../resilience/breaker.ts';
+import type { Endpoint as RoutedEndpoint } from '../routing/endpoint.ts';
 import type { AdminFacts } from './admin-door.ts';
 import { tick } from './clock.ts';
 import type { BundleVerdict, Log, Mesh, TargetLink } from './control-link/mesh.ts';
-import type { BreakerReading, MetricFacts } from './metrics-door.ts';
+import type { BreakerReading, EndpointHealthReading, MetricFacts } from './metrics-door.ts';
 import type { OverloadReading, Plane } from './plane.ts';
 import type { TlsReading } from './tls/tls-stats.ts';
 
@@ -128,6 +129,19 @@ export class ProxyMesh implements Mesh, MetricFacts, AdminFacts {
     return this.parts.plane.transitions;
   }
 
+  *endpointHealth(): Iterable<EndpointHealthReading> {
+    const nowMs = this.nowMs();
+    for (const { key, cluster } of this.parts.plane.targets.values()) {
+      const { endpoints } = cluster;
+      const healthy = endpoints.filter((endpoint) => endpoint.isHealthy && !endpoint.isOut(nowMs)).length;
+      yield { upstream: key, known: endpoints.length, healthy };
+    }
+  }
+
+  upstreamConnections(): number {
+    return this.parts.plane.upstreamConnections.reduce((sum, { connections }) => sum + connections, 0);
+  }
+
   concurrencyLimit(): number {
     return this.parts.plane.policy.inbound.concurrencyLimit;
   }
@@ -183,12 +197,7 @@ export class ProxyMesh implements Mesh, MetricFacts, AdminFacts {
       targets: [...targets.values()].map((target) => ({
         target: target.key,
         policy: policyView(target.policy),
-        endpoints: target.cluster.endpoints.map(({ address, instance, zone, draining }) => ({
-          address,
-          instance,
-          zone,
-          draining,
-        })),
+        endpoints: target.cluster.endpoints.map((endpoint) => endpointView(endpoint, this.nowMs())),
       })),
     };
   }
@@ -200,6 +209,7 @@ export class ProxyMesh implements Mesh, MetricFacts, AdminFacts {
       connected: this.controlPlaneConnected(),
       connections: this.connections(),
       bufferedBytes: this.bufferedBytes(),
+      upstreamConnections: this.parts.plane.upstreamConnections,
       queued: this.queueDepth(),
       loopLagMs,
       overload: this.overload(),
@@ -285,4 +295,17 @@ class ProxyTargetLink implements TargetLink {
 
 function policyView(policy: LivePolicy): unknown {
   return { target: policy.target, epoch: policy.epoch, version: policy.version, hash: policy.hash };
+}
+
+function endpointView(endpoint: RoutedEndpoint, nowMs: number): unknown {
+  const { address, instance, zone, draining, isHealthy, health } = endpoint;
+  return {
+    address,
+    instance,
+    zone,
+    draining,
+    healthy: isHealthy,
+    reachable: !endpoint.isOut(nowMs),
+    lastCheck: health === null ? undefined : health.detail || 'ok',
+  };
 }

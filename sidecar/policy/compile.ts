@@ -10,6 +10,7 @@ import { parseSize } from '../../proto/kernel/size.ts';
 import {
   defaultConnectTimeout,
   type EffectiveBreaker,
+  type EffectiveHealthCheck,
   type EffectiveRateLimit,
   withDefaults,
 } from '../../proto/policy/defaults.ts';
@@ -17,6 +18,7 @@ import { parseRate } from '../../proto/policy/rate.ts';
 import type { KeySpec, PolicySpec } from '../../proto/policy/schema.ts';
 import type { AdmissionSettings } from '../admission/admission.ts';
 import type { BreakerSettings } from '../resilience/breaker.ts';
+import type { HealthCheckSettings, HealthProbe } from '../resilience/health.ts';
 import type { RateLimitKey } from './compiled.ts';
 
 export interface RateLimitSettings {
@@ -43,6 +45,7 @@ export interface OutboundSettings {
   readonly connectTimeoutMs: number;
   readonly breaker: BreakerSettings | null;
   readonly fleetBreaker: boolean;
+  readonly healthCheck: HealthCheckSettings | null;
 }
 
 export interface PolicySettings {
@@ -72,6 +75,7 @@ export const passThroughSettings: PolicySettings = {
     connectTimeoutMs: milliseconds(defaultConnectTimeout),
     breaker: null,
     fleetBreaker: false,
+    healthCheck: null,
   },
 };
 
@@ -103,6 +107,7 @@ export function compile(spec: PolicySpec | null): PolicySettings {
       connectTimeoutMs: milliseconds(outbound.connectTimeout),
       breaker: breaker ? breakerSettings(breaker, timeoutMs) : null,
       fleetBreaker: breaker?.fleet.enabled ?? false,
+      healthCheck: outbound.healthCheck && !shadow ? healthCheckSettings(outbound.healthCheck) : null,
     },
   };
 }
@@ -139,6 +144,22 @@ function breakerSettings(breaker: EffectiveBreaker, timeoutMs: number): BreakerS
     probes: breaker.halfOpen.probes,
     probeTimeoutMs: timeoutMs > 0 ? timeoutMs : probeTimeoutDefaultMs,
   };
+}
+
+function healthCheckSettings(check: EffectiveHealthCheck): HealthCheckSettings {
+  return {
+    probe: probeOf(check.probe),
+    intervalMs: milliseconds(check.interval),
+    timeoutMs: milliseconds(check.timeout),
+    unhealthyAfter: check.unhealthyAfter,
+    healthyAfter: check.healthyAfter,
+  };
+}
+
+function probeOf({ grpc, http }: EffectiveHealthCheck['probe']): HealthProbe {
+  if (http === undefined) return { kind: 'grpc', service: grpc?.service ?? '' };
+  const { path, expectedStatuses = [], protocol } = http;
+  return { kind: 'http', path, statuses: expectedStatuses, protocol: protocol === 'http2' ? 'http2' : 'http1' };
 }
 
 function milliseconds(text: string | undefined): number {

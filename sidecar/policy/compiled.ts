@@ -4,6 +4,7 @@
  */
 import type { Admission } from '../admission/admission.ts';
 import type { Breaker } from '../resilience/breaker.ts';
+import type { HealthCheckSettings } from '../resilience/health.ts';
 
 /** What a rule tells callers apart by. Header names are in lower case. */
 export type RateLimitKey =
@@ -42,4 +43,6 @@ export interface CompiledOutbound {
   readonly breaker: Breaker | null;
   /** Whether verdicts of the fleet apply to the breaker, and its counts are reported. */
   readonly fleetBreaker: boolean;
+  /** In shadow there is none: leaving out an endpoint is more than counting. */
+  readonly healthCheck: HealthCheckSettings | null;
 }

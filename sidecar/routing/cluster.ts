@@ -36,7 +36,7 @@ export class Cluster {
   private readonly random: Random;
   private readonly isStatic: boolean;
   private all: readonly Endpoint[] = [];
-  /** Those that take new requests: the ones that are not draining, or all when every one is. */
+  /** Those that take new requests: neither draining nor unhealthy, as far as there are such. */
   private serving: readonly Endpoint[] = [];
 
   constructor(options: ClusterOptions) {
@@ -60,6 +60,14 @@ export class Cluster {
     return this.isStatic ? [] : this.replace(list);
   }
 
+  /** Checks found an endpoint to be in another state than before. */
+  onHealthChanged(): void {
+    // Nobody healthy: then the checks may be what is wrong, and any endpoint is better than none.
+    const settled = this.all.filter((endpoint) => !endpoint.draining);
+    const healthy = settled.filter((endpoint) => endpoint.isHealthy);
+    this.serving = healthy.length > 0 ? healthy : settled.length > 0 ? settled : this.all;
+  }
+
   /** Undefined when none is known. */
   pick(nowMs: number): Endpoint | undefined {
     return pick(this.serving, this.random, nowMs);
@@ -70,12 +78,11 @@ export class Cluster {
     const after = new Map<string, Endpoint>();
     for (const input of list) {
       if (after.size >= endpointsMax) break;
-      const endpoint = reuse(before.get(input.address), input) ?? create(input);
+      const endpoint = reuse(before.get(input.address), input) ?? create(input, this.random);
       if (endpoint) after.set(input.address, endpoint);
     }
     this.all = [...after.values()];
-    const serving = this.all.filter((endpoint) => !endpoint.draining);
-    this.serving = serving.length > 0 ? serving : this.all;
+    this.onHealthChanged();
     return [...before.values()].filter((endpoint) => after.get(endpoint.address) !== endpoint);
   }
 }
@@ -86,7 +93,7 @@ function reuse(endpoint: Endpoint | undefined, input: EndpointInput): Endpoint |
   return endpoint;
 }
 
-function create(input: EndpointInput): Endpoint | undefined {
+function create(input: EndpointInput, random: Random): Endpoint | undefined {
   const at = parseAddress(input.address);
-  return at && new Endpoint({ ...input, at });
+  return at && new Endpoint({ ...input, at, random });
 }

@@ -6,7 +6,7 @@
 import type { Random } from '../../proto/kernel/random.ts';
 import type { Endpoint } from './endpoint.ts';
 
-/** Undefined only for an empty list. Endpoints in connect backoff are avoided while there are others. */
+/** Undefined only for an empty list. Endpoints that are out are avoided while there are others. */
 export function pick(endpoints: readonly Endpoint[], random: Random, nowMs: number): Endpoint | undefined {
   const count = endpoints.length;
   if (count <= 1) return endpoints[0];
@@ -15,13 +15,13 @@ export function pick(endpoints: readonly Endpoint[], random: Random, nowMs: numb
   const j = (i + 1 + Math.floor(random.next() * (count - 1))) % count;
   const first = endpoints[i]!;
   const second = endpoints[j]!;
-  const firstOut = first.isBackingOff(nowMs);
-  const secondOut = second.isBackingOff(nowMs);
+  const firstOut = first.isOut(nowMs);
+  const secondOut = second.isOut(nowMs);
   if (firstOut !== secondOut) return firstOut ? second : first;
   if (firstOut) {
     for (let step = 1; step < count; step++) {
       const other = endpoints[(i + step) % count]!;
-      if (!other.isBackingOff(nowMs)) return other;
+      if (!other.isOut(nowMs)) return other;
     }
   }
   return second.inFlight < first.inFlight ? second : first;

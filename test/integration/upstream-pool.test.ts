@@ -123,7 +123,7 @@ describe('a connection that ends is replaced', () => {
   test('a server that greets and goes is not stormed, and those who wait are told', async () => {
     const address = await start({ onConnection: (connection) => connection.goaway(0) });
     const endings = await load(address, 50, 50);
-    expect(endings).toEqual({ 'failed: the peer takes no streams': 50 });
+    expect(endings).toEqual({ 'upstream_connect: the peer takes no streams': 50 });
     expect(server.connections.length).toBeLessThanOrEqual(3);
   });
 });
@@ -133,7 +133,7 @@ describe('what cannot be reached', () => {
     const address = await start({});
     await server.close();
     const endings = await load(address, 20, 20);
-    expect(endings).toEqual({ [`failed: connect ECONNREFUSED ${address}`]: 20 });
+    expect(endings).toEqual({ [`upstream_connect: connect ECONNREFUSED ${address}`]: 20 });
     expect(await requestThrough(pool, address)).toMatch(/ECONNREFUSED .*; the next attempt is in \d+ ms$/);
     await server.listen(server.port);
     await until(async () => (await requestThrough(pool, address)) === '200', { what: 'it is found again' });
@@ -141,7 +141,7 @@ describe('what cannot be reached', () => {
 
   test('a server that takes the connection and says nothing is given up in time', async () => {
     const address = await start({ greets: false });
-    expect(await requestThrough(pool, address, 60)).toBe('failed: no HTTP/2 SETTINGS in time');
+    expect(await requestThrough(pool, address, 60)).toBe('upstream_connect: no HTTP/2 SETTINGS in time');
   });
 
   test('a server that speaks HTTP/1.1 only is no upstream for HTTP/2', async () => {
@@ -149,7 +149,7 @@ describe('what cannot be reached', () => {
       greets: false,
       onConnection: ({ socket }) => socket.end('HTTP/1.1 400 Bad Request\r\n\r\n'),
     });
-    expect(await requestThrough(pool, address)).toMatch(/^failed: /);
+    expect(await requestThrough(pool, address)).toMatch(/^upstream_connect: /);
   });
 });
 
@@ -157,7 +157,9 @@ describe('who waits', () => {
   test('is bounded: the next is refused at once', async () => {
     const address = await start({ greets: false }, { waitersMax: 5 });
     const waiting = Array.from({ length: 5 }, () => requestThrough(pool, address));
-    expect(await requestThrough(pool, address)).toBe(`failed: 5 requests wait for a connection to ${address} already`);
+    expect(await requestThrough(pool, address)).toBe(
+      `queue_full: 5 requests wait for a connection to ${address} already`,
+    );
     server.connections[0]?.greet();
     await until(() => server.connections.length === 1, { what: 'a connection' });
     server.connections[0]?.greet();
@@ -166,7 +168,9 @@ describe('who waits', () => {
 
   test('does not wait for ever for a peer that allows no streams', async () => {
     const address = await start({ streamsMax: 0 }, { waitMaxMs: 50 });
-    expect(await requestThrough(pool, address)).toBe(`failed: no room on the connections to ${address} in 50 ms`);
+    expect(await requestThrough(pool, address)).toBe(
+      `queue_timeout: no room on the connections to ${address} in 50 ms`,
+    );
     expect(server.connections.length).toBe(1);
   });
 
@@ -192,7 +196,7 @@ describe('who waits', () => {
     const idle = new ScriptedServer({});
     expect(await requestThrough(pool, await idle.listen())).toBe('200');
     pool.close();
-    expect(await waiting).toBe('failed: the proxy is stopping');
+    expect(await waiting).toBe('draining: the proxy is stopping');
     expect(await held).toMatch(/^reset /);
     await until(() => idle.openCount + server.openCount + silent.openCount === 0, { what: 'all sockets are closed' });
     expect(idle.connections[0]?.types.at(-1)).toBe(FrameType.goaway);

@@ -1,6 +1,7 @@
 /**
  * Requests through a real UpstreamPool, as an exchange would make them, each ending in a word: `200`, or why not.
  */
+import { reasonName } from '../../proto/reasons.ts';
 import type { UpstreamConnection } from '../../sidecar/exchange/http-stream.ts';
 import { Protocol } from '../../sidecar/exchange/http-stream.ts';
 import { HeaderList } from '../../sidecar/http2/hpack/field.ts';
@@ -35,7 +36,7 @@ export function requestThrough(pool: UpstreamPool, address: string, timeoutMs = 
             },
           });
         },
-        onConnectFailed: (detail) => resolve(`failed: ${detail}`),
+        onConnectFailed: (reason, detail) => resolve(`${reasonName(reason)}: ${detail}`),
       });
     attempt();
   });

@@ -3,6 +3,7 @@
  * here it is done: dial, hand out, replace, close.
  */
 import type { Random } from '../../../proto/kernel/random.ts';
+import { Reason } from '../../../proto/reasons.ts';
 import type { UpstreamWaiter } from '../../exchange/http-stream.ts';
 import type { ConnectionLimits } from '../../http2/limits.ts';
 import { Backoff } from '../../resilience/backoff.ts';
@@ -142,7 +143,10 @@ export class EndpointConnections implements PooledConnectionOwner, DialFacts {
     for (const [waiter, sinceMs] of this.waiters) {
       if (nowMs - sinceMs < this.settings.waitMaxMs) break;
       this.waiters.delete(waiter);
-      waiter.onConnectFailed(`no room on the connections to ${this.address} in ${this.settings.waitMaxMs} ms`);
+      waiter.onConnectFailed(
+        Reason.queueTimeout,
+        `no room on the connections to ${this.address} in ${this.settings.waitMaxMs} ms`,
+      );
     }
   }
 
@@ -157,7 +161,7 @@ export class EndpointConnections implements PooledConnectionOwner, DialFacts {
       if (pooled.streamCount === 0 && pooled.blockedSinceMs === Number.POSITIVE_INFINITY) pooled.leave();
       else pooled.destroy();
     }
-    this.failWaiters('the proxy is stopping');
+    this.failWaiters(Reason.draining, 'the proxy is stopping');
   }
 
   // ── What connections tell ───────────────────────────────────────────────────────────────────────────────────────
@@ -212,13 +216,16 @@ export class EndpointConnections implements PooledConnectionOwner, DialFacts {
 
   private wait(waiter: UpstreamWaiter, connectTimeoutMs: number): void {
     const { waitersMax } = this.settings;
-    if (this.isClosed) return waiter.onConnectFailed('the proxy is stopping');
+    if (this.isClosed) return waiter.onConnectFailed(Reason.draining, 'the proxy is stopping');
     if (this.waiters.size >= waitersMax) {
-      return waiter.onConnectFailed(`${waitersMax} requests wait for a connection to ${this.address} already`);
+      return waiter.onConnectFailed(
+        Reason.queueFull,
+        `${waitersMax} requests wait for a connection to ${this.address} already`,
+      );
     }
     if (this.open + this.dialling === 0 && this.backoff.isWaiting(clock.nowMs)) {
       const pauseMs = Math.ceil(this.backoff.untilMs - clock.nowMs);
-      return waiter.onConnectFailed(`${this.failure}; the next attempt is in ${pauseMs} ms`);
+      return waiter.onConnectFailed(Reason.upstreamConnect, `${this.failure}; the next attempt is in ${pauseMs} ms`);
     }
     this.connectTimeoutMs = connectTimeoutMs;
     this.waiters.set(waiter, clock.nowMs);
@@ -287,13 +294,13 @@ export class EndpointConnections implements PooledConnectionOwner, DialFacts {
     this.failure = detail;
     this.backoff.recordFailure(clock.nowMs);
     // Others may still come through, or streams end on the connections that stand.
-    if (this.open + this.dialling === 0) this.failWaiters(detail);
+    if (this.open + this.dialling === 0) this.failWaiters(Reason.upstreamConnect, detail);
     else this.dialIfNeeded();
   }
 
-  private failWaiters(detail: string): void {
+  private failWaiters(reason: number, detail: string): void {
     const failed = [...this.waiters.keys()];
     this.waiters.clear();
-    for (const waiter of failed) waiter.onConnectFailed(detail);
+    for (const waiter of failed) waiter.onConnectFailed(reason, detail);
   }
 }

@@ -49,6 +49,11 @@ export class UpstreamPool implements Upstreams {
     else this.endpoints.get(address)?.cancel(waiter);
   }
 
+  /** Whether an HTTP/2 connection to it stands. */
+  isConnected(address: string): boolean {
+    return (this.endpoints.get(address)?.open ?? 0) > 0;
+  }
+
   get connectionCount(): number {
     let count = 0;
     for (const endpoint of this.endpoints.values()) count += endpoint.size;

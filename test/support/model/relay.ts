@@ -3,6 +3,7 @@
  * exchange between them. `chainOf` puts several in a row, which is what a mesh is: two Weirs facing each other.
  */
 import { TimerWheel } from '../../../proto/kernel/timer-wheel.ts';
+import { Reason } from '../../../proto/reasons.ts';
 import type { ExchangeContext, RequestView, Side } from '../../../sidecar/exchange/context.ts';
 import { Exchange } from '../../../sidecar/exchange/exchange.ts';
 import { Protocol, type Upstreams, type UpstreamWaiter } from '../../../sidecar/exchange/http-stream.ts';
@@ -68,7 +69,7 @@ export class Relay implements Upstreams {
   }
 
   connect(_address: string, _protocol: number, _timeoutMs: number, waiter: UpstreamWaiter): void {
-    if (this.up.connection.isGoingAway) return waiter.onConnectFailed('the next hop is gone');
+    if (this.up.connection.isGoingAway) return waiter.onConnectFailed(Reason.upstreamConnect, 'the next hop is gone');
     this.waiters.add(waiter);
     this.serveWaiters();
   }

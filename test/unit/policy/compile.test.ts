@@ -40,6 +40,13 @@ describe('compile', () => {
           probeTimeoutMs: 500,
         },
         fleetBreaker: true,
+        healthCheck: {
+          probe: { kind: 'http', path: '/healthz', statuses: [200, 204], protocol: 'http2' },
+          intervalMs: 5000,
+          timeoutMs: 500,
+          unhealthyAfter: 4,
+          healthyAfter: 1,
+        },
       },
     });
   });

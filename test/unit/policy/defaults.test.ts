@@ -5,7 +5,7 @@ import { Errors } from 'typebox/value';
 import { describe, expect, it } from 'vitest';
 import { withDefaults } from '../../../proto/policy/defaults.ts';
 import { parsePolicyDocument } from '../../../proto/policy/parse.ts';
-import { type CircuitBreakerSpec, PolicySpec } from '../../../proto/policy/schema.ts';
+import { type CircuitBreakerSpec, type HealthCheckSpec, PolicySpec } from '../../../proto/policy/schema.ts';
 import { fullPolicy, minimalPolicy, policyWith } from './documents.ts';
 
 const breakerOf = (breaker: CircuitBreakerSpec) =>
@@ -61,10 +61,20 @@ describe('withDefaults', () => {
     expect(breakerOf({ openForMax: '200ms' })).toMatchObject({ openFor: '200ms', openForMax: '200ms' });
   });
 
+  it('asks in HTTP/1.1 and keeps the timeout of a check within its interval', () => {
+    const checkOf = (check: HealthCheckSpec) =>
+      withDefaults({ target: { service: 'a' }, outbound: { healthCheck: check } }).outbound.healthCheck;
+    const probe = { grpc: {} };
+    expect(checkOf({ probe })).toEqual({ probe, interval: '10s', timeout: '1s', unhealthyAfter: 3, healthyAfter: 2 });
+    expect(checkOf({ probe, interval: '500ms' })).toMatchObject({ interval: '500ms', timeout: '500ms' });
+    expect(checkOf({ probe, timeout: '20s' })).toMatchObject({ interval: '20s', timeout: '20s' });
+    expect(checkOf({ probe: { http: { path: '/' } } })?.probe).toEqual({ http: { path: '/', protocol: 'http1' } });
+  });
+
   it('has the defaults that the schema states', () => {
     const stated = JSON.parse(JSON.stringify(PolicySpec));
     const { queue, rateLimits } = stated.properties.inbound.properties;
-    const { connectTimeout, circuitBreaker } = stated.properties.outbound.properties;
+    const { connectTimeout, circuitBreaker, healthCheck } = stated.properties.outbound.properties;
     const given = withDefaults({
       target: { service: 'a' },
       inbound: {
@@ -72,7 +82,7 @@ describe('withDefaults', () => {
         concurrency: { fixed: { limit: 1 } },
         queue: {},
       },
-      outbound: { circuitBreaker: {} },
+      outbound: { circuitBreaker: {}, healthCheck: { probe: { grpc: {} } } },
     });
     const defaultsOf = (properties: Record<string, { default?: unknown }>) =>
       Object.fromEntries(
@@ -83,6 +93,7 @@ describe('withDefaults', () => {
     expect(given.inbound.queue).toEqual(defaultsOf(queue.properties));
     expect(given.inbound.rateLimits[0]).toMatchObject(defaultsOf(rateLimits.items.properties));
     expect(given.outbound.connectTimeout).toBe(connectTimeout.default);
+    expect(given.outbound.healthCheck).toMatchObject(defaultsOf(healthCheck.properties));
     const breaker = given.outbound.circuitBreaker;
     expect(breaker).toMatchObject(defaultsOf(circuitBreaker.properties));
     expect(breaker?.failureRatio).toEqual(defaultsOf(circuitBreaker.properties.failureRatio.properties));
@@ -105,6 +116,11 @@ describe('withDefaults', () => {
           {
             timeout: part(outbound?.timeout),
             circuitBreaker: fc.record({ openFor: part('40s'), openForMax: part('50s') }),
+            healthCheck: fc.record({
+              probe: fc.constantFrom({ grpc: {} }, { http: { path: '/' } }),
+              timeout: part('40s'),
+              interval: part('50s'),
+            }),
           },
           { requiredKeys: [] },
         ),

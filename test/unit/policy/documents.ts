@@ -43,6 +43,13 @@ export const fullPolicy: TrafficPolicy = {
         halfOpen: { probes: 3 },
         fleet: { enabled: true },
       },
+      healthCheck: {
+        probe: { http: { path: '/healthz', expectedStatuses: [200, 204], protocol: 'http2' } },
+        interval: '5s',
+        timeout: '500ms',
+        unhealthyAfter: 4,
+        healthyAfter: 1,
+      },
     },
   },
 };

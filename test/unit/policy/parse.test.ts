@@ -330,7 +330,7 @@ describe('parsePolicyYaml', () => {
       }),
       { numRuns: 300 },
     );
-  });
+  }, 20_000);
 });
 
 function billionLaughs(): string {

@@ -1,6 +1,7 @@
 /** Endpoints of a service: what stays, what goes, what is picked. */
 import { describe, expect, it } from 'vitest';
 import { XorShift32 } from '../../../proto/kernel/random.ts';
+import { Health, type HealthCheckSettings } from '../../../sidecar/resilience/health.ts';
 import { Cluster, type EndpointInput, endpointsMax } from '../../../sidecar/routing/cluster.ts';
 
 function input(port: number, more: Partial<EndpointInput> = {}): EndpointInput {
@@ -44,6 +45,36 @@ describe('Cluster', () => {
     expect(c.pick(0)!.port).toBe(1);
     c.updateEndpoints([input(1), input(2, { draining: true })]);
     for (let i = 0; i < 50; i++) expect(c.pick(0)!.port).toBe(1);
+  });
+
+  it('leaves out the unhealthy while others are healthy, and nobody when every one is unhealthy', () => {
+    const c = cluster();
+    c.updateEndpoints([input(1), input(2), input(3)]);
+    const settings: HealthCheckSettings = {
+      probe: { kind: 'grpc', service: '' },
+      intervalMs: 1000,
+      timeoutMs: 100,
+      unhealthyAfter: 1,
+      healthyAfter: 1,
+    };
+    const random = new XorShift32(1);
+    const judge = (index: number, verdict: 'healthy' | 'unhealthy'): void => {
+      const endpoint = c.endpoints[index]!;
+      endpoint.health ??= new Health(settings, 0, random);
+      if (endpoint.health.record(verdict, '', settings, 0, random)) c.onHealthChanged();
+    };
+    const picked = (): number[] => [...new Set(Array.from({ length: 100 }, () => c.pick(0)!.port))].sort();
+    judge(0, 'unhealthy');
+    expect(picked()).toEqual([2, 3]);
+    judge(2, 'unhealthy');
+    expect(picked()).toEqual([2]);
+    judge(1, 'unhealthy');
+    expect(picked()).toEqual([1, 2, 3]);
+    judge(0, 'healthy');
+    expect(picked()).toEqual([1]);
+    // A new list keeps what is known of those that stay.
+    c.updateEndpoints([input(1), input(2), input(4)]);
+    expect(picked()).toEqual([1, 4]);
   });
 
   it('lets configured endpoints win over discovered ones', () => {

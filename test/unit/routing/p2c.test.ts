@@ -5,10 +5,14 @@ import { XorShift32 } from '../../../proto/kernel/random.ts';
 import { Endpoint } from '../../../sidecar/routing/endpoint.ts';
 import { pick } from '../../../sidecar/routing/p2c.ts';
 
+/** No jitter. */
+const middling = { next: () => 0.5 };
+
 function endpoints(count: number): Endpoint[] {
   return Array.from({ length: count }, (_, i) => {
     const at = { host: '10.0.0.1', port: i + 1, path: '' };
-    return new Endpoint({ address: `10.0.0.1:${i + 1}`, at, instance: `i-${i}`, zone: '', draining: false });
+    const address = `10.0.0.1:${i + 1}`;
+    return new Endpoint({ address, at, instance: `i-${i}`, zone: '', draining: false, random: middling });
   });
 }
 
@@ -41,31 +45,69 @@ describe('pick', () => {
     expect(Math.max(...loads) - Math.min(...loads)).toBeLessThanOrEqual(10);
   });
 
-  it('avoids endpoints that cannot be connected to while there are others, and uses them when there are none', () => {
-    const backedOff = fc.array(fc.boolean(), { minLength: 1, maxLength: 8 });
+  it('avoids endpoints that cannot be reached while there are others, and uses them when there are none', () => {
+    const outs = fc.array(fc.boolean(), { minLength: 1, maxLength: 8 });
     fc.assert(
-      fc.property(backedOff, fc.integer(), (out, seed) => {
+      fc.property(outs, fc.integer(), (out, seed) => {
         const all = endpoints(out.length);
-        for (const [i, endpoint] of all.entries()) if (out[i]) endpoint.recordConnectFailure(0);
+        for (const [i, endpoint] of all.entries()) if (out[i]) endpoint.recordUnreachable(0);
         const picked = pick(all, new XorShift32(seed), 50)!;
-        expect(picked.isBackingOff(50)).toBe(out.every(Boolean));
+        expect(picked.isOut(50)).toBe(out.every(Boolean));
       }),
     );
   });
 });
 
 describe('Endpoint', () => {
-  it('is left alone twice as long after each failed attempt, up to ten seconds, and not after a success', () => {
+  it('is left alone twice as long after each failed attempt, up to ten seconds, and not after it was reached', () => {
     const [endpoint] = endpoints(1);
+    let nowMs = 0;
     const waits = Array.from({ length: 9 }, () => {
-      endpoint!.recordConnectFailure(1000);
-      return endpoint!.connectFailedUntilMs - 1000;
+      endpoint!.recordUnreachable(nowMs);
+      const waitMs = outUntilMs(endpoint!, nowMs) - nowMs;
+      nowMs += waitMs;
+      return waitMs;
     });
     expect(waits).toEqual([100, 200, 400, 800, 1600, 3200, 6400, 10_000, 10_000]);
-    expect([endpoint!.isBackingOff(10_999), endpoint!.isBackingOff(11_000)]).toEqual([true, false]);
-    endpoint!.recordConnected();
-    expect(endpoint!.isBackingOff(1000)).toBe(false);
-    endpoint!.recordConnectFailure(0);
-    expect(endpoint!.connectFailedUntilMs).toBe(100);
+    endpoint!.recordReached();
+    expect(endpoint!.isOut(nowMs)).toBe(false);
+    endpoint!.recordUnreachable(nowMs);
+    expect(outUntilMs(endpoint!, nowMs) - nowMs).toBe(100);
+  });
+
+  it('takes the many requests that fail with one connection for one failure', () => {
+    const [endpoint] = endpoints(1);
+    for (let i = 0; i < 100; i++) endpoint!.recordUnreachable(0);
+    expect([endpoint!.isOut(99), endpoint!.isOut(100)]).toEqual([true, false]);
+  });
+
+  it('is tried by one request at a time once the pause is over, and comes back with its answer', () => {
+    const [endpoint] = endpoints(1);
+    endpoint!.recordUnreachable(0);
+    expect(endpoint!.isOut(100)).toBe(false);
+    endpoint!.begin(100);
+    expect(endpoint!.isOut(101)).toBe(true);
+    // The one that tried was cancelled: another may try.
+    endpoint!.recordNothing();
+    expect(endpoint!.isOut(102)).toBe(false);
+    endpoint!.begin(102);
+    expect(endpoint!.isOut(103)).toBe(true);
+    endpoint!.recordReached();
+    expect(endpoint!.isOut(103)).toBe(false);
+    for (let i = 0; i < 10; i++) endpoint!.begin(104);
+    expect(endpoint!.isOut(105)).toBe(false);
+  });
+
+  it('is tried again by another when nothing is heard of the one that tried', () => {
+    const [endpoint] = endpoints(1);
+    endpoint!.recordUnreachable(0);
+    endpoint!.begin(100);
+    expect([endpoint!.isOut(10_099), endpoint!.isOut(10_100)]).toEqual([true, false]);
   });
 });
+
+function outUntilMs(endpoint: Endpoint, fromMs: number): number {
+  let nowMs = fromMs;
+  while (endpoint.isOut(nowMs)) nowMs += 100;
+  return nowMs;
+}
