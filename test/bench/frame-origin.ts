@@ -1,8 +1,9 @@
 /**
  * An origin that answers anything with 200 and 100 bytes, and looks at nothing: it shares its core with the load
  * generator, so whatever it spends the proxy under test is not offered. It does respect the proxy's flow control.
+ * With `--grpc` the answer is a gRPC message of 100 bytes and trailers that say OK.
  *
- *   node frame-origin.js            prints {"port": …}
+ *   node frame-origin.js [--grpc]            prints {"port": …}
  */
 import { createServer, type Socket } from 'node:net';
 import {
@@ -10,37 +11,60 @@ import {
   FrameReader,
   frame,
   frameFlag,
-  frameHeaderBytes,
   frameType,
   pingAckFrame,
   settingId,
   settingIn,
   settingsAck,
   settingsFrame,
+  windowUpdateFrame,
 } from './frame-reader.ts';
 
-const bodyBytes = 100;
 const initialWindowBytes = 65_535;
-
-/** `:status: 200`, `content-type: text/plain`, `content-length: 100`, none of them indexed (RFC 7541 §6.2.2). */
-const headerBlock = Buffer.concat([
-  Buffer.from([0x88, 0x0f, 0x10, 10]),
-  Buffer.from('text/plain', 'latin1'),
-  Buffer.from([0x0f, 0x0d, 3]),
-  Buffer.from('100', 'latin1'),
-]);
+/** Content received is credited to the connection in steps of this. */
+const creditStepBytes = 16_384;
 const endHeaders = 0x04;
-const response = Buffer.concat([
-  frame(frameType.headers, endHeaders, 0, headerBlock),
-  frame(frameType.data, frameFlag.endStream, 0, Buffer.alloc(bodyBytes, 'x')),
-]);
-const headersIdAt = 5;
-const dataIdAt = frameHeaderBytes + headerBlock.length + 5;
+const isGrpc = process.argv.includes('--grpc');
+
+/** Fields never indexed (RFC 7541 §6.2.2), names by their static index or spelled out. */
+function literal(name: number | string, value: string): Buffer {
+  const prefix =
+    typeof name === 'string'
+      ? [0x00, name.length, ...Buffer.from(name, 'latin1')]
+      : name < 15
+        ? [name]
+        : [0x0f, name - 15];
+  return Buffer.from([...prefix, value.length, ...Buffer.from(value, 'latin1')]);
+}
+const status200 = Buffer.from([0x88]);
+const contentType = 31;
+const contentLength = 28;
+
+const plainResponse = [
+  frame(
+    frameType.headers,
+    endHeaders,
+    0,
+    Buffer.concat([status200, literal(contentType, 'text/plain'), literal(contentLength, '100')]),
+  ),
+  frame(frameType.data, frameFlag.endStream, 0, Buffer.alloc(100, 'x')),
+];
+const grpcResponse = [
+  frame(frameType.headers, endHeaders, 0, Buffer.concat([status200, literal(contentType, 'application/grpc')])),
+  frame(frameType.data, 0, 0, Buffer.concat([Buffer.from([0, 0, 0, 0, 100]), Buffer.alloc(100, 'x')])),
+  frame(frameType.headers, endHeaders | frameFlag.endStream, 0, literal('grpc-status', '0')),
+];
+const frames = isGrpc ? grpcResponse : plainResponse;
+const response = Buffer.concat(frames);
+const bodyBytes = isGrpc ? 105 : 100;
+/** Where the stream ids stand in `response`. */
+const idsAt = frames.map((_, i) => 5 + frames.slice(0, i).reduce((sum, { length }) => sum + length, 0));
 
 class OriginConnection {
   private readonly socket: Socket;
   private readonly reader: FrameReader;
   private windowBytes = initialWindowBytes;
+  private uncreditedBytes = 0;
   private waiting: number[] = [];
   private control: Buffer[] = [settingsFrame([[settingId.concurrentStreamsMax, 100]])];
 
@@ -61,8 +85,15 @@ class OriginConnection {
 
   private onFrame(type: number, flags: number, streamId: number, bytes: Buffer, start: number, end: number): void {
     switch (type) {
-      case frameType.headers:
       case frameType.data:
+        this.uncreditedBytes += end - start;
+        if (this.uncreditedBytes >= creditStepBytes) {
+          this.control.push(windowUpdateFrame(0, this.uncreditedBytes));
+          this.uncreditedBytes = 0;
+        }
+        if ((flags & frameFlag.endStream) !== 0) this.waiting.push(streamId);
+        break;
+      case frameType.headers:
         if ((flags & frameFlag.endStream) !== 0) this.waiting.push(streamId);
         break;
       case frameType.windowUpdate:
@@ -88,8 +119,7 @@ class OriginConnection {
     for (let i = 0; i < count; i++) {
       const at = i * response.length;
       response.copy(bytes, at);
-      bytes.writeUInt32BE(this.waiting[i]!, at + headersIdAt);
-      bytes.writeUInt32BE(this.waiting[i]!, at + dataIdAt);
+      for (const idAt of idsAt) bytes.writeUInt32BE(this.waiting[i]!, at + idAt);
     }
     this.waiting = count === this.waiting.length ? [] : this.waiting.slice(count);
     this.windowBytes -= count * bodyBytes;

@@ -1,6 +1,7 @@
 /**
- * One connection of the unique-header generator: keeps `streams` requests in flight, copying the next frames of its
- * cycle as responses come in, and reads of the responses no more than it must.
+ * One connection of the frame generator. It keeps `streams` requests in flight, copying the next frames of its cycle
+ * as responses come in; or, in an open loop, sends what it is told to, and counts the latency of a request that finds
+ * no stream free from when it was due. It reads of the responses no more than it must.
  */
 import { Socket } from 'node:net';
 import type { Histogram } from '../../proto/kernel/histogram.ts';
@@ -24,6 +25,8 @@ const windowBytes = 2 ** 30 - 1;
 const initialConnectionWindowBytes = 65_535;
 /** Start times are kept by stream id modulo this, which is far more than can be in flight. */
 const startSlots = 8192;
+/** In an open loop, requests waiting for a stream; what would wait beyond has failed. */
+const duesMax = 10_000;
 
 /** What all connections of a run count together. */
 export interface Tally {
@@ -47,11 +50,14 @@ export class GeneratorConnection {
   private ready = false;
   private sending = true;
   private control: Buffer[] = [];
+  /** When the requests that wait were due; null in a closed loop. */
+  private readonly dues: number[] | null;
   private readonly onEnd: (error: Error | null) => void;
 
   constructor(options: {
     port: number;
     streams: number;
+    openLoop: boolean;
     cycle: BlockCycle;
     tally: Tally;
     onEnd: (error: Error | null) => void;
@@ -59,11 +65,24 @@ export class GeneratorConnection {
     this.streams = options.streams;
     this.cycle = options.cycle;
     this.tally = options.tally;
+    this.dues = options.openLoop ? [] : null;
     this.onEnd = options.onEnd;
     this.reader = new FrameReader((type, flags, id, bytes, start, end) =>
       this.onFrame(type, flags, id, bytes, start, end),
     );
     this.connect(options.port);
+  }
+
+  /** One request of an open loop is due. */
+  send(nowMs: number): void {
+    if (this.dues === null) return;
+    if (this.dues.length >= duesMax) {
+      this.tally.failures++;
+      return;
+    }
+    this.dues.push(nowMs);
+    this.nowMs = nowMs;
+    if (this.sending) this.fill();
   }
 
   /** Sends nothing more and closes; what is in flight counts neither as done nor as failed. */
@@ -159,7 +178,8 @@ export class GeneratorConnection {
 
   /** One write with the answers due and as many requests as there is room for. */
   private fill(): void {
-    const count = this.ready ? Math.max(0, this.streams - this.inFlight) : 0;
+    const room = this.ready ? Math.max(0, this.streams - this.inFlight) : 0;
+    const count = this.dues === null ? room : Math.min(room, this.dues.length);
     if (count === 0 && this.control.length === 0) return;
     const parts = this.control;
     this.control = [];
@@ -179,7 +199,7 @@ export class GeneratorConnection {
     frames.copy(bytes, 0, from, from + bytes.length);
     for (let i = this.nextFrame; i < this.nextFrame + count; i++) {
       bytes.writeUInt32BE(this.nextStreamId, offsets[i]! - from + frameHeaderBytes - 4);
-      this.starts[(this.nextStreamId >>> 1) % startSlots] = this.nowMs;
+      this.starts[(this.nextStreamId >>> 1) % startSlots] = this.dues?.shift() ?? this.nowMs;
       this.nextStreamId += 2;
     }
     this.nextFrame = (this.nextFrame + count) % (offsets.length - 1);

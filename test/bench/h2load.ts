@@ -6,10 +6,15 @@ import { createReadStream } from 'node:fs';
 import { Histogram } from '../../proto/kernel/histogram.ts';
 
 export interface LoadResult {
+  /** Answered 2xx. */
   readonly requests: number;
-  /** Requests that failed, or were answered with anything but 2xx. */
+  /** Answered 429. */
+  readonly refusals: number;
+  /** Requests that failed, or were answered with anything else. */
   readonly failures: number;
   readonly meanUs: number;
+  /** Content received. */
+  readonly bytes: number;
 }
 
 export interface H2loadRun {
@@ -17,7 +22,8 @@ export interface H2loadRun {
   readonly path: string;
   readonly connections: number;
   readonly streams: number;
-  readonly seconds: number;
+  readonly tls: boolean;
+  readonly amount: { readonly seconds: number } | { readonly requests: number };
   readonly logFile?: string;
 }
 
@@ -25,27 +31,33 @@ export function h2loadArguments(run: H2loadRun): string[] {
   return [
     `-c${run.connections}`,
     `-m${run.streams}`,
-    `-D${run.seconds}`,
+    'seconds' in run.amount ? `-D${run.amount.seconds}` : `-n${run.amount.requests}`,
     ...(run.logFile === undefined ? [] : [`--log-file=${run.logFile}`]),
     // Not the port that is dialled: an outbound proxy routes by this name.
     '-H:authority: origin.bench',
     '-Hx-client-id: bench',
-    `http://127.0.0.1:${run.port}${run.path}`,
+    `${run.tls ? 'https' : 'http'}://127.0.0.1:${run.port}${run.path}`,
   ];
 }
 
 export function parseH2load(output: string): LoadResult {
   const requests = /^requests: .* (\d+) done, .* (\d+) failed, (\d+) errored, (\d+) timeout$/m.exec(output);
   const codes = /^status codes: (\d+) 2xx, (\d+) 3xx, (\d+) 4xx, (\d+) 5xx$/m.exec(output);
+  const traffic = /^traffic: .* \((\d+)\) data$/m.exec(output);
   const times = /^time for request:\s+\S+\s+\S+\s+(\S+)/m.exec(output);
-  if (requests === null || codes === null || times === null) {
+  if (requests === null || codes === null || traffic === null || times === null) {
     throw new Error(`h2load said something unexpected: ${output.trim().slice(-600)}`);
   }
-  const failed = Number(requests[2]) + Number(requests[3]) + Number(requests[4]);
+  const [failed, errored, timeout] = [requests[2], requests[3], requests[4]].map(Number);
+  const [success, redirection, refusals, server] = codes.slice(1).map(Number);
+  // `failed` counts 4xx, 5xx, and what never got a status; the latter twice, as `errored` or `timeout` too.
+  const unanswered = Math.max(0, failed! - refusals! - server!, errored! + timeout!);
   return {
-    requests: Number(requests[1]),
-    failures: failed + Number(codes[2]) + Number(codes[3]) + Number(codes[4]),
+    requests: success!,
+    refusals: refusals!,
+    failures: redirection! + server! + unanswered,
     meanUs: parseTimeUs(times[1] ?? ''),
+    bytes: Number(traffic[1]),
   };
 }
 

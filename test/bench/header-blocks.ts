@@ -145,25 +145,28 @@ const frameHeaderBytes = 9;
 const headersType = 1;
 const endStreamAndHeaders = 0x05;
 
-/** `length` requests of one connection, no two alike in `:path`, `grpc-timeout` and `traceparent`. */
-export function makeBlockCycle(connection: number, length: number, random: Random): BlockCycle {
+/**
+ * `length` requests of one connection, no two alike in `:path`, `grpc-timeout` and `traceparent`; with `path`, all of
+ * them ask for that.
+ */
+export function makeBlockCycle(connection: number, length: number, random: Random, path?: string): BlockCycle {
   const encoder = new BlockEncoder();
   const bytes: number[] = [];
   const offsets = new Uint32Array(length + 1);
   for (let i = 0; i < length; i++) {
     const block: number[] = [];
-    encoder.encode(requestFields(connection, i, random), block);
+    encoder.encode(requestFields(connection, i, random, path), block);
     bytes.push(0, block.length >> 8, block.length & 0xff, headersType, endStreamAndHeaders, 0, 0, 0, 0, ...block);
     offsets[i + 1] = offsets[i]! + frameHeaderBytes + block.length;
   }
   return { frames: Buffer.from(bytes), offsets };
 }
 
-function requestFields(connection: number, i: number, random: Random): HeaderField[] {
+function requestFields(connection: number, i: number, random: Random, path: string | undefined): HeaderField[] {
   return [
     { name: ':method', value: 'GET' },
     { name: ':scheme', value: 'http' },
-    { name: ':path', value: `/shop.Orders/Get/${connection}-${i}-${hex(random, 8)}` },
+    { name: ':path', value: path ?? `/shop.Orders/Get/${connection}-${i}-${hex(random, 8)}` },
     { name: ':authority', value: 'origin.bench' },
     { name: 'te', value: 'trailers' },
     { name: 'user-agent', value: 'grpc-c-like/1.0 weir-bench' },

@@ -3,23 +3,25 @@
  * case; with `--json` the last line is one object for machines.
  *
  * Exit codes: 0 measured · 1 something could not be measured or answered wrongly · 64 bad arguments · 69 a needed
- * tool is missing · 130 interrupted.
+ * tool is missing · 130 interrupted. A target that is missed is a result, not a failure.
  */
-import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { type BenchOptions, parseArguments, usage } from './arguments.ts';
-import { type Case, cases, idleCase, staticFiles } from './cases.ts';
-import { Children, findCores, freePort, untilListening } from './children.ts';
-import { measureIdle } from './idle.ts';
-import { type Measure, measure, type Rig } from './measure.ts';
-import { type ProxyKind, printedPort, proxyKinds, type RunningProxy } from './proxies.ts';
-import { type CaseResult, renderCase, summarise, toJson } from './report.ts';
-import { findTool, programFile } from './tools.ts';
+import { type BenchOptions, estimateMinutes, parseArguments, usage } from './arguments.ts';
+import { allCases, type Case, loadCases, millionCase, slowReadersCase, startCase } from './cases.ts';
+import { measureMillion } from './million-case.ts';
+import { Origins, originOf } from './origins.ts';
+import { Progress } from './progress.ts';
+import { proxyKinds } from './proxies.ts';
+import type { ProxyKind } from './proxy-kind.ts';
+import { type CaseResult, renderCase, toJsonCases } from './report.ts';
+import { missingTools, prepare } from './rig.ts';
+import { type Bench, runCase } from './run-case.ts';
+import { measureSlowReaders } from './slow-readers-case.ts';
+import { measureStart } from './start-case.ts';
+import { isMet, judge, renderVerdicts } from './targets.ts';
 
-const startDeadlineMs = 10_000;
 let faults = 0;
 let interrupted = false;
+const progress = new Progress();
 
 const parsed = parseArguments(process.argv.slice(2));
 if (parsed.kind === 'help') {
@@ -37,40 +39,59 @@ async function run(options: BenchOptions): Promise<number> {
     console.error(missing);
     return 69;
   }
-  const scratchFolder = mkdtempSync(join(existsSync('/dev/shm') ? '/dev/shm' : tmpdir(), 'weir-bench-'));
-  process.on('exit', () => rmSync(scratchFolder, { recursive: true, force: true }));
-  const children = new Children();
-  const interrupt = (code: number) => {
+  const wanted = allCases.filter(({ name }) => options.cases.includes(name));
+  const { rig, certificate, absent } = await prepare(wanted, () => {
     interrupted = true;
-    void children.stopAll().finally(() => process.exit(code));
-  };
-  process.once('SIGINT', () => interrupt(130));
-  process.once('SIGTERM', () => interrupt(143));
-
-  const rig: Rig = { children, cores: findCores(findTool('taskset') !== null), scratchFolder };
+  });
   if (rig.cores.proxy === null) console.log('note: fewer than two cores, or no taskset: nothing is pinned');
-  const present = proxyKinds.filter(({ name }) => options.proxies.includes(name)).filter(isPresent);
+  for (const [name, reason] of absent) console.log(`absent: ${name}: ${reason}`);
+  const kinds = proxyKinds.filter(({ name }) => options.proxies.includes(name)).filter(isPresent);
+  const cases = wanted.filter(({ name }) => !absent.has(name));
+  console.log(`${cases.length} cases, ${kinds.length} proxies: about ${minutes(options, kinds.length)}`);
 
-  const staticPort = await startStaticOrigin(rig);
-  const uniquePort = await startUniqueOrigin(rig);
+  const step = (message: string) => progress.step(message);
+  const bench: Bench = { rig, kinds, pace: options, certificate, complain, progress: step };
+  const origins = new Origins(rig);
   const results: CaseResult[] = [];
-  if (options.cases.includes(idleCase)) console.log(`\n${await measureIdle(rig, present, staticPort, complain)}`);
-  for (const bench of cases.filter(({ name }) => options.cases.includes(name))) {
-    const result = await runCase(rig, bench, present, bench.load.kind === 'unique' ? uniquePort : staticPort, options);
+  for (const [i, { name, summary }] of cases.entries()) {
+    progress.begin(`case ${i + 1} of ${cases.length}: ${name}`);
+    const result = await runNamed(bench, origins, name, options.rounds);
+    progress.clear();
     if (interrupted) break;
+    if (result === null) continue;
     results.push(result);
-    console.log(`\n${renderCase(result, bench.summary)}`);
+    console.log(`\n${renderCase(result, summary)}`);
   }
-  await children.stopAll();
-  if (options.json && !interrupted) console.log(toJson(results));
+  await rig.children.stopAll();
+  if (interrupted) return 130;
+  const verdicts = judge(results);
+  if (verdicts.length > 0) console.log(`\n${renderVerdicts(verdicts)}`);
+  const targets = verdicts.map((verdict) => ({ ...verdict, met: isMet(verdict) }));
+  if (options.json) console.log(JSON.stringify({ cases: toJsonCases(results), targets }));
   return faults > 0 ? 1 : 0;
 }
 
-function missingTools(): string | null {
-  if (!existsSync('/proc/self/stat')) return 'The benchmark reads CPU times from /proc: it needs Linux.';
-  const missing = ['h2load', 'nghttpd'].filter((tool) => findTool(tool) === null);
-  if (missing.length === 0) return null;
-  return `${missing.join(' and ')} not found. On Debian: apt-get install nghttp2-client nghttp2-server`;
+async function runNamed(
+  bench: Bench,
+  origins: Origins,
+  name: Case['name'],
+  starts: number,
+): Promise<CaseResult | null> {
+  switch (name) {
+    case startCase.name:
+      return measureStart(bench, await origins.port('static'), starts);
+    case millionCase.name:
+      return measureMillion(bench, await origins.port('static'));
+    case slowReadersCase.name:
+      return measureSlowReaders(bench, await origins.port('static'));
+  }
+  const load = loadCases.find((known) => known.name === name);
+  return load === undefined ? null : runCase(bench, load, await origins.port(originOf(load.load)));
+}
+
+function minutes(options: BenchOptions, proxies: number): string {
+  const estimate = Math.ceil(estimateMinutes(options, proxies));
+  return estimate === 1 ? 'a minute' : `${estimate} minutes`;
 }
 
 function isPresent(kind: ProxyKind): boolean {
@@ -82,63 +103,6 @@ function isPresent(kind: ProxyKind): boolean {
 function complain(message: string): void {
   if (interrupted) return;
   faults++;
+  progress.clear();
   console.error(`FAULT: ${message}`);
-}
-
-async function startStaticOrigin(rig: Rig): Promise<number> {
-  for (const { name, bytes } of staticFiles) writeFileSync(join(rig.scratchFolder, name), Buffer.alloc(bytes, 'x'));
-  const port = await freePort();
-  const args = ['--no-tls', '--address=127.0.0.1', `--htdocs=${rig.scratchFolder}`, String(port)];
-  const origin = rig.children.start(findTool('nghttpd') ?? 'nghttpd', args, { core: rig.cores.load });
-  await untilListening(origin, port, startDeadlineMs);
-  return port;
-}
-
-async function startUniqueOrigin(rig: Rig): Promise<number> {
-  const program = programFile('test/bench/frame-origin.js');
-  const origin = rig.children.start(process.execPath, [program], { core: rig.cores.load });
-  return origin.firstLine(printedPort, startDeadlineMs);
-}
-
-/** Every proxy is started afresh and warmed up, then they take turns, so that a noisy moment hits all of them. */
-async function runCase(
-  rig: Rig,
-  bench: Case,
-  kinds: readonly ProxyKind[],
-  originPort: number,
-  options: BenchOptions,
-): Promise<CaseResult> {
-  const running = new Map<string, RunningProxy>();
-  const rounds = new Map<string, Measure[]>();
-  for (const kind of kinds) {
-    await attempt(`${kind.name} does not start`, async () => {
-      const proxy = await kind.start({ children: rig.children, core: rig.cores.proxy, originPort });
-      running.set(kind.name, proxy);
-      await measure(rig, bench, proxy, options.warmUpSeconds);
-      rounds.set(kind.name, []);
-    });
-  }
-  for (let round = 0; round < options.rounds; round++) {
-    for (const [name, measures] of rounds) {
-      const proxy = running.get(name);
-      if (proxy === undefined) continue;
-      await attempt(`${name} in ${bench.name}`, async () => {
-        const measured = await measure(rig, bench, proxy, options.seconds);
-        measures.push(measured);
-        if (measured.failures > 0)
-          complain(`${name} in ${bench.name}: ${measured.failures} requests were not answered 2xx`);
-      });
-    }
-  }
-  for (const proxy of running.values()) await proxy.child.stop();
-  const measured = [...rounds].filter(([, measures]) => measures.length > 0);
-  return { name: bench.name, proxies: new Map(measured.map(([name, measures]) => [name, summarise(measures)])) };
-}
-
-async function attempt(what: string, action: () => Promise<void>): Promise<void> {
-  try {
-    await action();
-  } catch (error) {
-    complain(`${what}: ${error instanceof Error ? error.message : String(error)}`);
-  }
 }

@@ -2,37 +2,38 @@
  * One timed run: what the proxy's process has cost between two moments, and how many requests were answered between
  * them. Whatever reads logs or computes percentiles does so outside of those two moments.
  */
-import { rm } from 'node:fs/promises';
-import type { Case } from './cases.ts';
-import { type Children, type Cores, withDeadline } from './children.ts';
-import { h2loadArguments, type LoadResult, parseH2load, readLogP99Us } from './h2load.ts';
+import type { LoadCase } from './cases.ts';
+import { type Rig, runForP99, runGenerator } from './generators.ts';
+import type { LoadResult } from './h2load.ts';
 import { coreTimes, processCpuMs, processRssMb } from './process-stat.ts';
-import type { RunningProxy } from './proxies.ts';
-import { findTool, programFile } from './tools.ts';
+import type { RunningProxy } from './proxy-kind.ts';
 
-/** Beyond its seconds of load a run may take this long before it is ended as hung. */
-const graceMs = 20_000;
-const logSecondsMax = 1;
+const rssSampleMs = 250;
+const mega = 1e6;
+/** The bucket of the refusing policy holds one, and a second more than the run's may begin in it. */
+const refusalsSlack = 3;
+/** Less than this share of a fixed rate is another rate. */
+const rateShareMin = 0.98;
 
 export interface Measure {
   readonly cpuUsPerRequest: number;
+  readonly cpuUsPerMb: number;
   readonly rps: number;
+  readonly mbPerS: number;
   readonly meanUs: number;
+  /** NaN where it was not asked for. */
   readonly p99Us: number;
+  /** The most that was seen during the run. */
   readonly rssMb: number;
+  /** Requests with another end than the case is about. */
   readonly failures: number;
   readonly requests: number;
-  /** Share of the proxy's core that was busy, 0..1; null when nothing is pinned. */
+  /** Share of the proxy's core that was busy, 0..1; null when nothing is pinned, or the rate is fixed. */
   readonly coreBusy: number | null;
   /** Share of the proxy's core that other processes took, interrupts left out, 0..1. */
   readonly othersBusy: number;
-}
-
-export interface Rig {
-  readonly children: Children;
-  readonly cores: Cores;
-  /** For h2load's logs; on a RAM disk where there is one. */
-  readonly scratchFolder: string;
+  /** Of the rate the case fixes, the share that was reached; null where it fixes none. */
+  readonly rateShare: number | null;
 }
 
 interface Sample {
@@ -47,92 +48,82 @@ function sample(rig: Rig, proxy: RunningProxy): Sample {
   return { atMs: performance.now(), cpuMs: processCpuMs(proxy.child.pid), ...core };
 }
 
-export async function measure(rig: Rig, bench: Case, proxy: RunningProxy, seconds: number): Promise<Measure> {
-  const timed = bench.load.kind === 'unique' ? runUnique : runH2load;
-  const { before, after, result } = await timed(rig, bench, proxy, seconds);
-  const wallMs = after.atMs - before.atMs;
+export async function measure(
+  rig: Rig,
+  bench: LoadCase,
+  proxy: RunningProxy,
+  options: { readonly seconds: number; readonly withP99: boolean },
+): Promise<Measure> {
+  const { seconds } = options;
+  const rss = new RssWatch(proxy.child.pid);
+  const run = runGenerator(rig, bench, proxy, seconds, () => sample(rig, proxy));
+  const { before, after, result } = await run.finally(() => rss.stop());
+  const { requests, failures } = countAnswers(bench, result, seconds);
+  const fixedRps = bench.load.kind === 'unique' ? bench.load.rps : null;
   const cpuMs = after.cpuMs - before.cpuMs;
   const busyMs = after.busyMs - before.busyMs;
   const interruptMs = after.interruptMs - before.interruptMs;
+  const wallMs = after.atMs - before.atMs;
+  const isPinned = rig.cores.proxy !== null;
+  const megabytes = result.bytes / mega;
   return {
-    cpuUsPerRequest: (cpuMs * 1000) / result.requests,
-    rps: result.requests / seconds,
+    cpuUsPerRequest: (cpuMs * 1000) / requests,
+    cpuUsPerMb: (cpuMs * 1000) / megabytes,
+    rps: requests / seconds,
+    mbPerS: megabytes / seconds,
     meanUs: result.meanUs,
-    p99Us: result.p99Us ?? (await runForP99(rig, bench, proxy, Math.min(seconds, logSecondsMax))),
-    rssMb: processRssMb(proxy.child.pid),
-    failures: result.failures,
-    requests: result.requests,
-    coreBusy: rig.cores.proxy === null ? null : Math.min(1, busyMs / wallMs),
-    othersBusy: rig.cores.proxy === null ? 0 : Math.max(0, (busyMs - interruptMs - cpuMs) / wallMs),
+    p99Us: result.p99Us ?? (options.withP99 ? await runForP99(rig, bench, proxy, seconds) : Number.NaN),
+    rssMb: rss.mostMb,
+    failures,
+    requests,
+    coreBusy: isPinned && fixedRps === null ? Math.min(1, busyMs / wallMs) : null,
+    othersBusy: isPinned ? Math.max(0, (busyMs - interruptMs - cpuMs) / wallMs) : 0,
+    rateShare: fixedRps === null ? null : requests / seconds / fixedRps,
   };
 }
 
-interface TimedRun {
-  readonly before: Sample;
-  readonly after: Sample;
-  readonly result: LoadResult & { readonly p99Us?: number };
+/** What a case is about, and what is a failure in it: in `rejections` it is the admitted ones that should not be. */
+export function countAnswers(
+  bench: LoadCase,
+  result: LoadResult,
+  seconds: number,
+): { requests: number; failures: number } {
+  const { requests, refusals, failures } = result;
+  if (!bench.setting.refuses) return { requests, failures: failures + refusals };
+  const admittedMax = seconds + refusalsSlack;
+  return { requests: refusals, failures: failures + (requests > admittedMax ? requests : 0) };
 }
 
-async function runH2load(rig: Rig, bench: Case, proxy: RunningProxy, seconds: number): Promise<TimedRun> {
-  const before = sample(rig, proxy);
-  const output = await h2load(rig, bench, proxy, seconds);
-  const after = sample(rig, proxy);
-  return { before, after, result: parseH2load(output) };
+/** Why a run says nothing about its case, or null: an answer that was not wanted is often the cheapest. */
+export function faultOf({ failures, requests, rateShare }: Measure): string | null {
+  if (failures > 0) return `${failures} of ${requests + failures} requests FAILED`;
+  if (requests === 0) return 'no request was answered';
+  if (rateShare !== null && rateShare < rateShareMin) return `only ${Math.round(rateShare * 100)} % of the rate`;
+  return null;
 }
 
-async function runForP99(rig: Rig, bench: Case, proxy: RunningProxy, seconds: number): Promise<number> {
-  const logFile = `${rig.scratchFolder}/requests-${proxy.port}.log`;
-  try {
-    await h2load(rig, bench, proxy, seconds, logFile);
-    return await readLogP99Us(logFile);
-  } finally {
-    await rm(logFile, { force: true });
+/** The most resident memory while a run is on: after it, connections are closed and their memory may be gone. */
+export class RssWatch {
+  mostMb = 0;
+  private readonly pid: number;
+  private readonly timer: NodeJS.Timeout;
+
+  constructor(pid: number) {
+    this.pid = pid;
+    this.timer = setInterval(() => this.look(), rssSampleMs);
+    this.look();
   }
-}
 
-async function h2load(rig: Rig, bench: Case, proxy: RunningProxy, seconds: number, logFile?: string): Promise<string> {
-  const run = {
-    port: proxy.port,
-    path: bench.load.kind === 'file' ? bench.load.path : '/',
-    connections: bench.connections,
-    streams: bench.streams,
-    seconds,
-    ...(logFile === undefined ? {} : { logFile }),
-  };
-  const child = rig.children.start(findTool('h2load') ?? 'h2load', h2loadArguments(run), { core: rig.cores.load });
-  try {
-    const exit = await withDeadline(child.exited, seconds * 1000 + graceMs, 'h2load hangs');
-    if (exit.code !== 0) throw new Error(`h2load ended with ${exit.signal ?? exit.code}: ${child.output.slice(-600)}`);
-    return child.output;
-  } finally {
-    child.kill();
+  stop(): void {
+    clearInterval(this.timer);
+    this.look();
   }
-}
 
-async function runUnique(rig: Rig, bench: Case, proxy: RunningProxy, seconds: number): Promise<TimedRun> {
-  const args = { port: proxy.port, connections: bench.connections, streams: bench.streams, seconds };
-  const flags = Object.entries(args).flatMap(([name, value]) => [`--${name}`, String(value)]);
-  const program = programFile('test/bench/unique-generator.js');
-  const child = rig.children.start(process.execPath, [program, ...flags], { core: rig.cores.load });
-  try {
-    // Making the blocks takes a while and costs the proxy nothing: the clock starts after it.
-    await child.firstLine((line) => (line.includes('"started"') ? line : null), graceMs);
-    const before = sample(rig, proxy);
-    const line = await child.firstLine((text) => (text.includes('"finished"') ? text : null), seconds * 1000 + graceMs);
-    const after = sample(rig, proxy);
-    return { before, after, result: parseUniqueResult(line) };
-  } finally {
-    child.kill();
+  private look(): void {
+    try {
+      this.mostMb = Math.max(this.mostMb, processRssMb(this.pid));
+    } catch {
+      // It has ended; whoever drives it will notice.
+    }
   }
-}
-
-export function parseUniqueResult(line: string): LoadResult & { p99Us: number } {
-  const fields = new Map<string, unknown>(Object.entries(JSON.parse(line)));
-  if (fields.get('requests') === 0) throw new Error(`no request was answered: ${fields.get('lastError')}`);
-  return {
-    requests: Number(fields.get('requests')),
-    failures: Number(fields.get('failures')),
-    meanUs: Number(fields.get('meanUs')),
-    p99Us: Number(fields.get('p99Us')),
-  };
 }

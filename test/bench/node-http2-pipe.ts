@@ -3,21 +3,37 @@
  * for each downstream one. No policy at all. It is what Weir's own engine has to be worth the trouble against. Bodies
  * go through `pipe`, so it has the backpressure Node's streams give.
  *
- *   node node-http2-pipe.js <origin port>            prints {"port": …}
+ *   node node-http2-pipe.js <origin port> [<port> [<certificate file> <key file>]]            prints {"port": …}
  */
-import { connect, createServer, type ServerHttp2Session, type ServerHttp2Stream } from 'node:http2';
+import { readFileSync } from 'node:fs';
+import {
+  type ClientHttp2Stream,
+  connect,
+  createSecureServer,
+  createServer,
+  type IncomingHttpHeaders,
+  type ServerHttp2Session,
+  type ServerHttp2Stream,
+} from 'node:http2';
 
-const originUrl = `http://127.0.0.1:${process.argv[2]}`;
-const server = createServer();
+const [originPort, port = '0', certificateFile, keyFile] = process.argv.slice(2);
+const originUrl = `http://127.0.0.1:${originPort}`;
+const server =
+  certificateFile === undefined || keyFile === undefined
+    ? createServer()
+    : createSecureServer({ cert: readFileSync(certificateFile), key: readFileSync(keyFile) });
 
 server.on('session', (downstream: ServerHttp2Session) => {
   const upstream = connect(originUrl);
   upstream.on('error', () => downstream.destroy());
+  downstream.on('error', () => downstream.destroy());
   downstream.on('close', () => upstream.close());
   downstream.on('stream', (stream: ServerHttp2Stream, headers) => {
     const request = upstream.request(headers, { endStream: stream.endAfterHeaders });
     request.on('response', (answer) => {
-      stream.respond(answer);
+      const isGrpc = String(answer['content-type']).startsWith('application/grpc');
+      stream.respond(answer, { waitForTrailers: isGrpc });
+      if (isGrpc) passTrailers(request, stream);
       request.pipe(stream);
     });
     if (!stream.endAfterHeaders) stream.pipe(request);
@@ -27,7 +43,15 @@ server.on('session', (downstream: ServerHttp2Session) => {
   });
 });
 
-server.listen(0, '127.0.0.1', () => {
+function passTrailers(request: ClientHttp2Stream, stream: ServerHttp2Stream): void {
+  let trailers: IncomingHttpHeaders = {};
+  request.on('trailers', (received) => {
+    trailers = received;
+  });
+  stream.on('wantTrailers', () => stream.sendTrailers(trailers));
+}
+
+server.listen(Number(port), '127.0.0.1', () => {
   const address = server.address();
   console.log(JSON.stringify({ port: address !== null && typeof address === 'object' ? address.port : 0 }));
 });

@@ -1,45 +1,36 @@
 /**
- * The proxies that are compared. To add one: an entry here, its configuration beside this file, its name in the usage.
- * Each listens on loopback, speaks h2c on both sides, forwards to the one origin, and is pinned to one core.
+ * The proxies that are compared. To add one: an entry here, its configuration in peers/, and the usage knows it. Each
+ * listens on loopback, speaks HTTP/2 in the clear or over TLS to the generator and in the clear to the one origin, and
+ * is pinned to one core.
  */
 import { existsSync } from 'node:fs';
-import { type Child, type Children, freePort, untilListening } from './children.ts';
-import { configFile, findTool, programFile } from './tools.ts';
-
-const startDeadlineMs = 15_000;
-
-export interface StartContext {
-  readonly children: Children;
-  readonly core: number | null;
-  readonly originPort: number;
-}
-
-export interface RunningProxy {
-  readonly child: Child;
-  readonly port: number;
-}
-
-export interface ProxyKind {
-  readonly name: string;
-  readonly summary: string;
-  /** Why it cannot take part here, or null when it can. */
-  absent(): string | null;
-  /** Resolves once it accepts connections. */
-  start(context: StartContext): Promise<RunningProxy>;
-}
+import { writeConfig } from './config-template.ts';
+import { envoy, haproxy, nghttpx, nginx } from './peer-proxies.ts';
+import { type ProxyKind, type RunningProxy, type StartContext, startDeadlineMs } from './proxy-kind.ts';
+import { programFile } from './tools.ts';
 
 const weirProgram = programFile('control-plane/cli/main.js');
 const weirAbsent = () => (existsSync(weirProgram) ? null : `${weirProgram} is missing: npm run build`);
 
-/** Every listener on a port of its own choosing, and no access log: the others write none either. */
+/** Every other listener on a port of its own choosing, and no access log: the others write none either. */
 const weirCommon = [
-  ...['--outbound', '127.0.0.1:0', '--inbound', '127.0.0.1:0'],
   ...['--health', '127.0.0.1:0', '--metrics', '127.0.0.1:0', '--admin', '127.0.0.1:0'],
   ...['--log-format', 'json', '--access-log-sample', '0'],
 ];
 
 async function startWeir(context: StartContext, args: string[], listener: 'inbound' | 'outbound') {
-  const command = [weirProgram, 'sidecar', ...args, ...weirCommon, '--policy', configFile('policy.yaml')];
+  const { certificate } = context;
+  const policy = writeConfig('policy.yaml', context.setting, context.scratchFolder, {});
+  const measured = `127.0.0.1:${context.port ?? 0}`;
+  const listeners = { inbound: '127.0.0.1:0', outbound: '127.0.0.1:0', [listener]: measured };
+  const command = [
+    ...(context.nodeFlags ?? []),
+    ...[weirProgram, 'sidecar', ...args, ...weirCommon, '--policy', policy],
+    ...['--inbound', listeners.inbound, '--outbound', listeners.outbound],
+    ...(certificate === null
+      ? []
+      : ['--tls-cert-file', certificate.certificateFile, '--tls-key-file', certificate.keyFile]),
+  ];
   const child = context.children.start(process.execPath, command, { core: context.core });
   return { child, port: await child.firstLine((line) => listenerPort(line, listener), startDeadlineMs) };
 }
@@ -52,8 +43,14 @@ export function listenerPort(line: string, listener: string): number | null {
   return port > 0 ? port : null;
 }
 
-async function startNode(context: StartContext, program: string): Promise<RunningProxy> {
-  const command = [programFile(program), String(context.originPort)];
+async function startPipe(context: StartContext): Promise<RunningProxy> {
+  const { certificate } = context;
+  const files = certificate === null ? [] : [certificate.certificateFile, certificate.keyFile];
+  const command = [
+    ...(context.nodeFlags ?? []),
+    programFile('test/bench/node-http2-pipe.js'),
+    ...[String(context.originPort), String(context.port ?? 0), ...files],
+  ];
   const child = context.children.start(process.execPath, command, { core: context.core });
   return { child, port: await child.firstLine(printedPort, startDeadlineMs) };
 }
@@ -68,7 +65,9 @@ export const proxyKinds: readonly ProxyKind[] = [
   {
     name: 'weir',
     summary: 'the sidecar, inbound: two rate limits, concurrency limit with queue, deadline',
+    saysListening: true,
     absent: weirAbsent,
+    cannot: () => null,
     start: (context) =>
       startWeir(
         context,
@@ -79,7 +78,10 @@ export const proxyKinds: readonly ProxyKind[] = [
   {
     name: 'weir-outbound',
     summary: 'the sidecar, outbound: routing by authority, P2C, circuit breaker, timeout',
+    saysListening: true,
     absent: weirAbsent,
+    cannot: ({ tls, refuses }) =>
+      tls ? 'the app calls it in the clear, on loopback' : refuses ? 'rate limits are inbound' : null,
     start: (context) =>
       startWeir(
         context,
@@ -87,26 +89,17 @@ export const proxyKinds: readonly ProxyKind[] = [
         'outbound',
       ),
   },
-  {
-    name: 'haproxy',
-    summary: 'haproxy with test/bench/haproxy.cfg: the same limits',
-    absent: () => (findTool('haproxy') === null ? 'haproxy is not installed (Debian: apt-get install haproxy)' : null),
-    async start(context) {
-      const port = await freePort();
-      const child = context.children.start(findTool('haproxy') ?? 'haproxy', ['-db', '-f', configFile('haproxy.cfg')], {
-        core: context.core,
-        env: { WEIR_BENCH_LISTEN_PORT: String(port), WEIR_BENCH_ORIGIN_PORT: String(context.originPort) },
-      });
-      await untilListening(child, port, startDeadlineMs);
-      return { child, port };
-    },
-  },
+  haproxy,
+  nginx,
+  nghttpx,
+  envoy,
   {
     name: 'node-http2',
     summary: 'a plain node:http2 pipe, no policies',
     absent: () => null,
-    start: (context) => startNode(context, 'test/bench/node-http2-pipe.js'),
+    cannot: ({ refuses }) => (refuses ? 'it has no policies' : null),
+    start: startPipe,
   },
 ];
 
-export const defaultProxies = ['weir', 'haproxy', 'node-http2'];
+export const defaultProxies = proxyKinds.map(({ name }) => name).filter((name) => name !== 'weir-outbound');

@@ -1,110 +1,119 @@
 /** Rounds become one row: the median of each figure, and how far the score's rounds lay apart. */
-import type { Measure } from './measure.ts';
+import { type FigureName, type Figures, figureColumns, rounded } from './figures.ts';
+import { faultOf, type Measure } from './measure.ts';
 
 /** Below this share of its core the proxy was waiting for load: the score stands, requests per second mean nothing. */
 const saturatedShare = 0.95;
 /** Above this share of the proxy's core taken by strangers, caches and latencies are no longer the proxy's own. */
 const disturbedShare = 0.1;
 
-export interface Figures {
-  readonly cpuUsPerRequest: number;
-  readonly rps: number;
-  readonly meanUs: number;
-  readonly p99Us: number;
-  readonly rssMb: number;
-}
-
 export interface Row {
   readonly figures: Figures;
-  /** (max − min) / median of the CPU per request. */
-  readonly spread: number;
+  /** (max − min) / median of the score; null for a single measurement. */
+  readonly spread: number | null;
   readonly notes: readonly string[];
+  /** Why the figures must not be believed; they are then neither shown nor compared. */
+  readonly invalid: string | null;
 }
 
-/** What the JSON line holds: `proxies` by name. */
+/** `proxies` by name, as the JSON line holds them; `outside`: why others have no part in this case. */
 export interface CaseResult {
   readonly name: string;
+  readonly columns: readonly FigureName[];
   readonly proxies: ReadonlyMap<string, Row>;
+  readonly outside: ReadonlyMap<string, string>;
 }
 
 export function median(values: readonly number[]): number {
-  const sorted = [...values].sort((a, b) => a - b);
+  const sorted = values.filter((value) => !Number.isNaN(value)).sort((a, b) => a - b);
   const middle = sorted.length >> 1;
   const upper = sorted[middle] ?? Number.NaN;
   return sorted.length % 2 === 1 ? upper : ((sorted[middle - 1] ?? Number.NaN) + upper) / 2;
 }
 
-export function summarise(rounds: readonly Measure[]): Row {
-  const of = (figure: keyof Figures) => median(rounds.map((round) => round[figure]));
-  const costs = rounds.map((round) => round.cpuUsPerRequest);
+export function summarise(rounds: readonly Measure[], columns: readonly FigureName[]): Row {
+  const figures: Figures = Object.fromEntries(columns.map((name) => [name, rounded(name, figureOf(rounds, name))]));
+  const scores = rounds.map((round) => (columns[0] === 'cpuUsPerMb' ? round.cpuUsPerMb : round.cpuUsPerRequest));
   return {
-    figures: {
-      cpuUsPerRequest: roundTo(of('cpuUsPerRequest'), 2),
-      rps: roundTo(of('rps'), 0),
-      meanUs: roundTo(of('meanUs'), 0),
-      p99Us: roundTo(of('p99Us'), 0),
-      rssMb: roundTo(of('rssMb'), 1),
-    },
-    spread: (Math.max(...costs) - Math.min(...costs)) / median(costs),
+    figures,
+    spread: (Math.max(...scores) - Math.min(...scores)) / median(scores),
     notes: notesOn(rounds),
+    invalid: rounds.map(faultOf).find((fault) => fault !== null) ?? null,
   };
+}
+
+function figureOf(rounds: readonly Measure[], name: FigureName): number {
+  return median(rounds.map((round) => new Map<string, number | null>(Object.entries(round)).get(name) ?? Number.NaN));
 }
 
 function notesOn(rounds: readonly Measure[]): string[] {
   const notes: string[] = [];
-  const busy = rounds.map((round) => round.coreBusy);
+  const busy = rounds.filter(({ rateShare }) => rateShare === null).map((round) => round.coreBusy);
   const least = Math.min(...busy.map((share) => share ?? 1));
   if (busy.includes(null)) notes.push('not pinned');
   else if (least < saturatedShare) notes.push(`generator-bound (core ${percent(least)} busy)`);
   const others = Math.max(...rounds.map((round) => round.othersBusy));
   if (others > disturbedShare) notes.push(`disturbed (others took ${percent(others)} of its core)`);
-  const failures = rounds.reduce((sum, round) => sum + round.failures, 0);
-  if (failures > 0) notes.push(`${failures} FAILED`);
   return notes;
 }
 
 export function renderCase(result: CaseResult, summary: string): string {
-  const lines = [`${result.name}: ${summary}`];
-  lines.push(tableLine(['', 'CPU µs/req', 'spread', 'req/s', 'mean µs', 'p99 µs', 'RSS MB'], ''));
-  for (const [name, { figures, spread, notes }] of result.proxies) {
-    const { cpuUsPerRequest, rps, meanUs, p99Us, rssMb } = figures;
-    const cells = [cpuUsPerRequest.toFixed(2), percent(spread), rps, meanUs, p99Us, rssMb.toFixed(1)];
-    lines.push(tableLine([name, ...cells.map(String)], notes.join(', ')));
+  const [score, ...others] = result.columns;
+  const hasSpread = [...result.proxies.values()].some(({ spread }) => spread !== null);
+  const titles = [titleOf(score), ...(hasSpread ? ['spread'] : []), ...others.map(titleOf)];
+  const lines = [`${result.name}: ${summary}`, tableLine('', titles, '')];
+  for (const [name, row] of result.proxies) {
+    if (row.invalid !== null) {
+      lines.push(`  ${name.padEnd(14)} INVALID: ${[row.invalid, ...row.notes].join(', ')}`);
+      continue;
+    }
+    const spread = hasSpread ? [row.spread === null ? '' : percent(row.spread)] : [];
+    const cells = [cell(row, score), ...spread, ...others.map((column) => cell(row, column))];
+    lines.push(tableLine(name, cells, row.notes.join(', ')));
   }
-  return [...lines, ...ratioLines(result.proxies)].join('\n');
+  for (const [name, reason] of result.outside) lines.push(`  ${name.padEnd(14)} has no part: ${reason}`);
+  return [...lines, ...ratioLines(result)].join('\n');
 }
 
-function tableLine(cells: readonly string[], notes: string): string {
-  const [name = '', ...rest] = cells;
-  return `  ${name.padEnd(14)}${rest.map((cell) => cell.padStart(11)).join('')}  ${notes}`.trimEnd();
+function titleOf(column: FigureName | undefined): string {
+  return column === undefined ? '' : figureColumns[column].title;
 }
 
-/** `weir / haproxy 0.98×`: CPU per request, lower is better for the first. */
-function ratioLines(proxies: ReadonlyMap<string, Row>): string[] {
+function cell({ figures }: Row, column: FigureName | undefined): string {
+  const value = column === undefined ? undefined : figures[column];
+  if (column === undefined || value === undefined || Number.isNaN(value)) return '–';
+  return value.toFixed(figureColumns[column].digits);
+}
+
+function tableLine(name: string, cells: readonly string[], notes: string): string {
+  return `  ${name.padEnd(14)}${cells.map((text) => text.padStart(11)).join('')}  ${notes}`.trimEnd();
+}
+
+/** `weir / haproxy 0.98×`: CPU per request or megabyte, lower is better for the first. */
+function ratioLines({ columns, proxies }: CaseResult): string[] {
+  const score = columns[0];
+  if (score !== 'cpuUsPerRequest' && score !== 'cpuUsPerMb') return [];
   const ratios: string[] = [];
   for (const [name, row] of proxies) {
     if (!name.startsWith('weir')) continue;
     for (const [peer, other] of proxies) {
-      if (peer.startsWith('weir')) continue;
-      const ratio = row.figures.cpuUsPerRequest / other.figures.cpuUsPerRequest;
-      ratios.push(`${name} / ${peer} ${ratio.toFixed(2)}×`);
+      if (peer.startsWith('weir') || row.invalid !== null || other.invalid !== null) continue;
+      ratios.push(`${name} / ${peer} ${((row.figures[score] ?? 0) / (other.figures[score] ?? 0)).toFixed(2)}×`);
     }
   }
-  return ratios.length === 0 ? [] : [`  CPU per request: ${ratios.join('   ')}`];
+  return ratios.length === 0 ? [] : [`  CPU: ${ratios.join('   ')}`];
 }
 
-export function toJson(results: readonly CaseResult[]): string {
-  const cases = results.map(({ name, proxies }) => ({
+/** For the machine: of an invalid row, why, and no figures that could be taken for good ones. */
+export function toJsonCases(results: readonly CaseResult[]): readonly object[] {
+  return results.map(({ name, proxies }) => ({
     name,
-    proxies: Object.fromEntries([...proxies].map(([proxy, row]) => [proxy, row.figures])),
+    proxies: Object.fromEntries(
+      [...proxies].map(([proxy, { figures, invalid }]) => [proxy, invalid === null ? figures : { invalid }]),
+    ),
   }));
-  return JSON.stringify({ cases });
 }
 
 export function percent(share: number): string {
   return `${Math.round(share * 100)} %`;
-}
-
-function roundTo(value: number, digits: number): number {
-  return Number(value.toFixed(digits));
 }

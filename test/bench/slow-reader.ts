@@ -8,12 +8,17 @@
  * ignores backpressure, which would be no contest. Exit codes: 0 measured · 1 a proxy failed · 64 bad arguments.
  */
 import { once } from 'node:events';
+import { mkdtempSync, rmSync } from 'node:fs';
 import { connect, createServer } from 'node:http2';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
 import { Children } from './children.ts';
+import { plainSetting } from './config-template.ts';
 import { processRssMb } from './process-stat.ts';
-import { type ProxyKind, proxyKinds } from './proxies.ts';
+import { proxyKinds } from './proxies.ts';
+import type { ProxyKind } from './proxy-kind.ts';
 
 const mib = 1024 * 1024;
 const responseBytes = 64 * mib;
@@ -40,6 +45,8 @@ try {
 }
 const seconds = Number(values.seconds);
 
+const scratchFolder = mkdtempSync(join(tmpdir(), 'weir-bench-'));
+process.on('exit', () => rmSync(scratchFolder, { recursive: true, force: true }));
 const children = new Children();
 process.once('SIGINT', () => void children.stopAll().finally(() => process.exit(130)));
 process.once('SIGTERM', () => void children.stopAll().finally(() => process.exit(143)));
@@ -93,7 +100,9 @@ async function startOrigin(): Promise<number> {
 }
 
 async function measureGrowth(kind: ProxyKind): Promise<string> {
-  const proxy = await kind.start({ children, core: null, originPort });
+  const proxy = await kind.start({
+    ...{ children, core: null, originPort, setting: plainSetting, scratchFolder, certificate: null },
+  });
   const session = connect(`http://127.0.0.1:${proxy.port}`);
   session.on('error', () => session.destroy());
   try {

@@ -34,6 +34,7 @@ async function readByNode(
   const connection = new GeneratorConnection({
     port: address !== null && typeof address === 'object' ? address.port : 0,
     streams: 8,
+    openLoop: false,
     cycle: makeBlockCycle(3, cycleLength, new XorShift32(7)),
     tally,
     onEnd: () => {},

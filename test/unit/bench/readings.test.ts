@@ -1,15 +1,15 @@
 /** What is read from h2load, /proc and the programs' output: the figures are no better than this. */
 import { describe, expect, it } from 'vitest';
 import { parseCpuList } from '../../bench/children.ts';
+import { parseGeneratorResult } from '../../bench/generators.ts';
 import { h2loadArguments, parseH2load, parseTimeUs } from '../../bench/h2load.ts';
-import { parseUniqueResult } from '../../bench/measure.ts';
-import { parseCoreTimes, parseProcessCpuMs, parseRssMb } from '../../bench/process-stat.ts';
+import { parseCoreTimes, parseProcessCpuMs, parseRssMb, parseThreadCpuMs } from '../../bench/process-stat.ts';
 import { listenerPort, printedPort } from '../../bench/proxies.ts';
 
 const h2loadOutput = `
 finished in 2.00s, 137061.50 req/s, 29.28MB/s
-requests: 274123 total, 274323 started, 274123 done, 274100 succeeded, 11 failed, 7 errored, 5 timeout
-status codes: 274000 2xx, 0 3xx, 100 4xx, 1 5xx
+requests: 274123 total, 274323 started, 274123 done, 274000 succeeded, 123 failed, 7 errored, 5 timeout
+status codes: 274000 2xx, 2 3xx, 100 4xx, 11 5xx
 traffic: 58.56MB (61403852) total, 27.71MB (29057038) headers (space savings 31.61%), 26.14MB (27412300) data
                      min         max         mean         sd        +/- sd
 time for request:      444us      5.59ms      1.31ms       345us    76.87%
@@ -17,8 +17,11 @@ time for connect:       80us       343us       216us        90us    60.00%
 `;
 
 describe('what h2load prints', () => {
-  it('gives requests, failures of every kind and the mean', () => {
-    expect(parseH2load(h2loadOutput)).toEqual({ requests: 274123, failures: 11 + 7 + 5 + 100 + 1, meanUs: 1310 });
+  it('gives answers, refusals, failures of every kind, the mean and the bytes', () => {
+    const failures = 2 + 11 + 7 + 5;
+    expect(parseH2load(h2loadOutput)).toEqual({
+      ...{ requests: 274_000, refusals: 100, failures, meanUs: 1310, bytes: 27_412_300 },
+    });
   });
 
   it('is refused when it is not understood', () => {
@@ -30,9 +33,16 @@ describe('what h2load prints', () => {
   });
 
   it('asks for a log only where one is wanted', () => {
-    const run = { port: 1, path: '/b100', connections: 10, streams: 20, seconds: 2 };
+    const run = { port: 1, path: '/b100', connections: 10, streams: 20, tls: false, amount: { seconds: 2 } };
     expect(h2loadArguments(run).join(' ')).not.toContain('log-file');
     expect(h2loadArguments({ ...run, logFile: '/x' })).toContain('--log-file=/x');
+  });
+
+  it('is asked for a time or a number of requests, in the clear or over TLS', () => {
+    const run = { port: 1, path: '/b100', connections: 10, streams: 20, tls: false, amount: { seconds: 2 } };
+    expect(h2loadArguments(run)).toEqual(expect.arrayContaining(['-D2', 'http://127.0.0.1:1/b100']));
+    const other = h2loadArguments({ ...run, tls: true, amount: { requests: 7 } });
+    expect(other).toEqual(expect.arrayContaining(['-n7', 'https://127.0.0.1:1/b100']));
   });
 });
 
@@ -40,6 +50,10 @@ describe('what /proc says', () => {
   it('gives the CPU time of a process whose name holds spaces and parentheses', () => {
     const stat = '6670 (a (b) c) S 6661 6661 3295 0 -1 4194304 2266 0 10 0 143 28 0 0 20 0 1 0 237833 104194048';
     expect(parseProcessCpuMs(stat)).toBe(1710);
+  });
+
+  it('gives the CPU time of a thread to the nanosecond', () => {
+    expect(parseThreadCpuMs('193482 4487 2\n')).toBe(0.193482);
   });
 
   it('gives busy and interrupt time of one core', () => {
@@ -74,7 +88,9 @@ describe('what started programs print', () => {
   it('gives the generator’s figures, and an error when nothing was answered', () => {
     const line =
       '{"event":"finished","requests":5,"failures":1,"meanUs":10.5,"p99Us":20,"reconnects":0,"lastError":""}';
-    expect(parseUniqueResult(line)).toEqual({ requests: 5, failures: 1, meanUs: 10.5, p99Us: 20 });
-    expect(() => parseUniqueResult('{"requests":0,"lastError":"ECONNREFUSED"}')).toThrow('ECONNREFUSED');
+    expect(parseGeneratorResult(line)).toEqual({
+      ...{ requests: 5, refusals: 0, failures: 1, meanUs: 10.5, p99Us: 20, bytes: 0 },
+    });
+    expect(() => parseGeneratorResult('{"requests":0,"lastError":"ECONNREFUSED"}')).toThrow('ECONNREFUSED');
   });
 });
