@@ -186,6 +186,13 @@ export const sidecarOptions = defineOptions({
     default: 0.01,
     description: 'Share of requests in the access log.',
   },
+  bufferMax: {
+    kind: 'size',
+    min: 1024 * 1024,
+    max: 1024 ** 4,
+    description:
+      'Content that may wait here for slow readers, all connections together. Default: 40 % of the memory limit of the container, 256MiB without one.',
+  },
   drainTimeout: {
     kind: 'duration',
     default: '30s',

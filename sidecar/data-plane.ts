@@ -27,6 +27,7 @@ import { TrafficStats } from './exchange/traffic-stats.ts';
 import { type ConnectionLimits, parseLimits } from './http2/limits.ts';
 import { BreakerLog } from './io/breaker-log.ts';
 import { clock } from './io/clock.ts';
+import { flowBudget, startFlowBudget } from './io/flow-budget.ts';
 import { heapShare } from './io/heap.ts';
 import { LimitLog, limitTrips } from './io/limit-trips.ts';
 import { type Entrance, Listener } from './io/listener.ts';
@@ -85,6 +86,7 @@ export class DataPlane implements Plane {
     const { config, log } = options;
     this.options = options;
     this.limits = parseLimits(config.limit).limits;
+    startFlowBudget(config.bufferMax ?? 0);
     this.limitLog = new LimitLog(log);
     this.shedder = new SelfShedder({ lagMsMax: config.shedLag, heapShareMax: config.shedHeapPercent / 100 });
     this.gate = new Gate(this.shedder);
@@ -96,7 +98,7 @@ export class DataPlane implements Plane {
     });
     this.requestLog = new RequestLog(log, this.random, config.accessLogSample);
     this.breakerLog = new BreakerLog(log, (target) => this.onBreakerTransition?.(target));
-    this.context = { clock, wheel: this.wheel, upstreams: this.pool, observer: this.requestLog };
+    this.context = { budget: flowBudget, clock, wheel: this.wheel, upstreams: this.pool, observer: this.requestLog };
     this.policy = new LivePolicy(config.service);
     this.applyFilePolicy(this.policy);
     this.inboundTraffic = new TrafficStats('inbound', config.service);

@@ -3,6 +3,7 @@
  * message names the value and the allowed range, so that nobody has to look either up.
  */
 import { parseDuration } from './duration.ts';
+import { parseSize } from './size.ts';
 
 interface Common {
   readonly description: string;
@@ -17,11 +18,11 @@ interface Ranged extends Common {
   readonly max?: number;
 }
 
-/** Durations have their bounds in ms and their default as text (`30s`). */
+/** Durations have their bounds in ms, sizes in bytes, and their defaults as text (`30s`, `64MiB`). */
 export type Option =
   | (Common & { readonly kind: 'string'; readonly default?: string; readonly pattern?: RegExp })
   | (Ranged & { readonly kind: 'integer' | 'number'; readonly default?: number })
-  | (Ranged & { readonly kind: 'duration'; readonly default?: string })
+  | (Ranged & { readonly kind: 'duration' | 'size'; readonly default?: string })
   | (Common & { readonly kind: 'boolean'; readonly default?: boolean })
   | (Common & { readonly kind: 'hostPort' | 'listen'; readonly default?: string })
   | (Common & { readonly kind: 'choice'; readonly choices: readonly string[]; readonly default?: string })
@@ -62,6 +63,10 @@ export function convert(option: Option, given: unknown): Converted {
       return inRange(option, value)
         ? ok(value)
         : no(given, `a duration like 500ms, 30s or 1m30s${range(option, ' ms')}`);
+    }
+    case 'size': {
+      const value = typeof given === 'string' ? (parseSize(given) ?? Number.NaN) : Number.NaN;
+      return inRange(option, value) ? ok(value) : no(given, `a size like 64KiB or 256MiB${range(option, ' bytes')}`);
     }
     case 'boolean':
       if (given === true || given === 'true') return ok(true);

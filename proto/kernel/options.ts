@@ -17,7 +17,7 @@ export { formatHostPort, isLoopbackHost } from './option-values.ts';
 
 export type Options = Readonly<Record<string, Option>>;
 
-type Parsed<O extends Option> = O extends { kind: 'integer' | 'number' | 'duration' }
+type Parsed<O extends Option> = O extends { kind: 'integer' | 'number' | 'duration' | 'size' }
   ? number
   : O extends { kind: 'boolean' }
     ? boolean

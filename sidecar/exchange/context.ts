@@ -4,6 +4,7 @@
  */
 import type { TimerWheel } from '../../proto/kernel/timer-wheel.ts';
 import type { Admission, Waiter } from '../admission/admission.ts';
+import type { FlowBudget } from '../http2/flow-budget.ts';
 import type { HeaderList } from '../http2/hpack/field.ts';
 import type { Breaker } from '../resilience/breaker.ts';
 import type { Endpoint } from '../routing/endpoint.ts';
@@ -72,6 +73,7 @@ export interface Observer {
 }
 
 export interface ExchangeContext {
+  readonly budget: FlowBudget;
   readonly clock: Clock;
   readonly wheel: TimerWheel;
   readonly upstreams: Upstreams;

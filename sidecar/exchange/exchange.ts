@@ -170,7 +170,7 @@ export class Exchange extends Timer implements RequestView, StreamHandler, Upstr
       this.up.sendData(buf, start, end, endStream);
     } else if (this.phase < Phase.forwarding) {
       if (end > start) {
-        this.held ??= new SendQueue();
+        this.held ??= new SendQueue(this.context.budget);
         this.held.append(buf, start, end);
       }
     } else this.down.credit(end - start);
@@ -182,13 +182,13 @@ export class Exchange extends Timer implements RequestView, StreamHandler, Upstr
     else if (this.phase < Phase.forwarding) this.requestTrailers = list;
   }
 
-  /** The caller gave up, or its connection is gone. */
-  onReset(code: number, _cause: number): void {
+  /** The caller gave up, its connection is gone, or it took nothing for too long. */
+  onReset(code: number, cause: number): void {
     this.up?.reset(code === ErrorCode.noError ? ErrorCode.cancel : mapResetCode(code));
     if (this.phase === Phase.connecting) {
       this.context.upstreams.cancel(this.address, this.side.protocolFor(this), this);
     }
-    this.settle(Outcome.ignored, Reason.cancelled);
+    this.settle(Outcome.ignored, cause === ResetCause.flowControl ? Reason.flowControl : Reason.cancelled);
   }
 
   // ── The upstream's side, told by ResponseSide ───────────────────────────────────────────────────────────────────
@@ -236,7 +236,7 @@ export class Exchange extends Timer implements RequestView, StreamHandler, Upstr
     if (!this.headSent) return this.refuse(reason, reason === Reason.upstreamConnect ? connectRetryAfterMs : 0);
     // A truncated answer never looks complete.
     this.down.reset(mapResetCode(code));
-    this.settle(Outcome.failure, reason);
+    this.settle(outcomeOfReason(reason), reason);
   }
 
   // ── Ends ────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -268,7 +268,6 @@ export class Exchange extends Timer implements RequestView, StreamHandler, Upstr
       down.sendData(answer.body, 0, answer.body.length, true);
     }
     if (this.held !== null) down.credit(this.held.bytes);
-    this.held = null;
     // The caller need not send the rest of a request that nobody will read.
     if (!this.requestEnded) down.reset(ErrorCode.noError);
     this.settle(outcomeOfReason(reason), reason);
@@ -290,6 +289,8 @@ export class Exchange extends Timer implements RequestView, StreamHandler, Upstr
     if (this.phase === Phase.settled) return;
     const wasQueued = this.phase === Phase.queued;
     this.phase = Phase.settled;
+    this.held?.clear();
+    this.held = null;
     this.context.wheel.cancel(this);
     this.side.settle(this, outcome, reason, wasQueued);
     this.context.observer.onSettled(this, this.side, outcome, reason);
@@ -302,6 +303,7 @@ function heldContentMax(contentLength: number): number {
 }
 
 function reasonOfReset(cause: number): number {
+  if (cause === ResetCause.flowControl) return Reason.flowControl;
   if (cause === ResetCause.protocol) return Reason.upstreamProtocol;
   return cause === ResetCause.notConnected ? Reason.upstreamConnect : Reason.upstreamReset;
 }

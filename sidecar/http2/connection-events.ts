@@ -13,6 +13,6 @@ export interface ConnectionEvents {
   onGoaway(code: number, detail: string): void;
   /** The peer ran into a bound (a code of `Limit`); what follows from it comes as another event. */
   onLimit(limit: number): void;
-  /** The connection is beyond use; take what is in the output, then close. */
-  onFatal(code: number, detail: string): void;
+  /** The connection is beyond use; take what is in the output, then close; or close at once, when nothing can be sent. */
+  onFatal(code: number, detail: string, isAtOnce?: boolean): void;
 }

@@ -11,20 +11,16 @@
  */
 
 import type { ConnectionEvents } from './connection-events.ts';
-import {
-  defaultFrameBytesMax,
-  defaultWindowBytes,
-  ErrorCode,
-  FrameType,
-  prefaceBytes,
-  streamIdMax,
-} from './constants.ts';
+import { defaultFrameBytesMax, ErrorCode, prefaceBytes, streamIdMax } from './constants.ts';
 import { ControlFrames, type ControlTarget } from './control-frames.ts';
-import { FrameReader, type FrameSink } from './frame-reader.ts';
+import { FlowBudget } from './flow-budget.ts';
+import { FrameDispatch } from './frame-dispatch.ts';
+import { FrameReader } from './frame-reader.ts';
 import { writeGoaway, writeRstStream } from './frame-writer.ts';
 import { matchPreface, writeGreeting } from './greeting.ts';
 import { GlitchVerdict, Guard } from './guard.ts';
 import { HeaderWriter } from './header-writer.ts';
+import { Holding, type HoldingOwner } from './holding.ts';
 import type { HeaderList } from './hpack/field.ts';
 import { Limit, limitDetail, limitErrorCode } from './limit-codes.ts';
 import { type ConnectionLimits, retireAtStreamId } from './limits.ts';
@@ -42,7 +38,7 @@ const controlFramesPerTurnFactor = 16;
 
 export type { ConnectionEvents } from './connection-events.ts';
 
-export class Http2Connection implements FrameSink, StreamOwner, ControlTarget, MessageTarget {
+export class Http2Connection implements StreamOwner, HoldingOwner, ControlTarget, MessageTarget {
   readonly isServer: boolean;
   readonly output = new Output();
   readonly peer: PeerSettings = initialPeerSettings();
@@ -61,6 +57,8 @@ export class Http2Connection implements FrameSink, StreamOwner, ControlTarget, M
   private readonly table: StreamTable;
   readonly sender: Sender;
   private readonly receiver: Receiver;
+  private readonly budget: FlowBudget;
+  private readonly holding: Holding;
   private readonly messages: MessageFrames;
   private readonly control: ControlFrames;
   private prefaceMatched: number;
@@ -68,25 +66,28 @@ export class Http2Connection implements FrameSink, StreamOwner, ControlTarget, M
   private outputWanted = false;
   private controlFrameCount = 0;
 
-  constructor(isServer: boolean, limits: ConnectionLimits, events: ConnectionEvents) {
+  constructor(isServer: boolean, limits: ConnectionLimits, events: ConnectionEvents, budget = new FlowBudget()) {
     this.isServer = isServer;
     this.limits = limits;
     this.events = events;
+    this.budget = budget;
     this.guard = new Guard(limits);
     this.waits = new Waits(limits);
-    this.reader = new FrameReader(this);
     this.headerWriter = new HeaderWriter(this.output);
     this.sender = new Sender(
       this.output,
+      budget,
       (stream) => this.writeTrailers(stream),
       (stream) => this.endLocal(stream),
     );
-    this.receiver = new Receiver(this.output, limits.connectionWindowBytes, defaultWindowBytes);
+    this.receiver = new Receiver(this.output, limits, budget);
     this.table = new StreamTable(isServer);
+    this.holding = new Holding(this, this.table, this.sender, budget, isServer);
     this.messages = new MessageFrames(this, limits, this.table, this.receiver);
     this.control = new ControlFrames(this, limits, this.table, this.sender, this.headerWriter.encoder);
+    this.reader = new FrameReader(new FrameDispatch(this, this.messages, this.control));
     this.prefaceMatched = isServer ? 0 : prefaceBytes.length;
-    writeGreeting(this.output, isServer, limits);
+    writeGreeting(this.output, isServer, limits, this.receiver.initialWindowBytes);
     this.waits.onSettingsSent();
     this.receiver.open();
   }
@@ -102,6 +103,7 @@ export class Http2Connection implements FrameSink, StreamOwner, ControlTarget, M
       if (this.prefaceMatched < 0) return this.fail(ErrorCode.protocolError, 'no HTTP/2 preface');
     }
     this.reader.push(buf, start + this.prefaceMatched - before, end);
+    if (this.budget.isOver) this.budget.relieve();
   }
 
   /** Time passes: call it a few times a second. */
@@ -109,10 +111,12 @@ export class Http2Connection implements FrameSink, StreamOwner, ControlTarget, M
     if (this.isDead) return;
     const limit = this.waits.overdue(nowMs, this.peerSettingsSeen, this.messages.unfinished || this.reader.unfinished);
     if (limit !== Limit.none) this.exceed(limit);
+    else this.holding.onTick(nowMs);
   }
 
   /** The socket ended or broke: every stream ends with it. */
   close(): void {
+    this.holding.close();
     if (this.isDead) return this.sender.abandon();
     this.isReading = false;
     this.isDead = true;
@@ -128,11 +132,14 @@ export class Http2Connection implements FrameSink, StreamOwner, ControlTarget, M
     this.sender.pump();
     this.output.take(into);
     this.controlFrameCount = 0;
-    if (into.length > 0) this.sender.beginWrite();
+    if (into.length === 0) return;
+    this.sender.beginWrite();
+    this.holding.beginWrite(into.length);
   }
 
   /** The socket accepted all that was taken. */
   wrote(): void {
+    this.holding.endWrite();
     this.sender.endWrite();
     // What was asked for during the write could not be taken then, so it is asked for again.
     if (!this.outputWanted && !this.sender.hasReady) return;
@@ -154,6 +161,16 @@ export class Http2Connection implements FrameSink, StreamOwner, ControlTarget, M
 
   get streamCount(): number {
     return this.table.byId.size;
+  }
+
+  /** As of now; for operators. */
+  streams(): IterableIterator<Http2Stream> {
+    return this.table.byId.values();
+  }
+
+  /** What we announced, for new streams of the peer. */
+  get initialWindowBytes(): number {
+    return this.receiver.initialWindowBytes;
   }
 
   get receivedUndrainedBytes(): number {
@@ -215,56 +232,11 @@ export class Http2Connection implements FrameSink, StreamOwner, ControlTarget, M
     if (this.receiver.credit(stream, bytes)) this.wantControlOutput();
   }
 
-  // ── Frames in ───────────────────────────────────────────────────────────────────────────────────────────────────
-
-  onFrame(type: number, flags: number, streamId: number, buf: Buffer, start: number, end: number): void {
-    if (this.messages.isInHeaderBlock && type !== FrameType.continuation) {
-      return this.fail(ErrorCode.protocolError, 'frame inside a header block');
-    }
-    if (!this.peerSettingsSeen && type !== FrameType.settings) {
-      return this.fail(ErrorCode.protocolError, 'first frame is not SETTINGS');
-    }
-    switch (type) {
-      case FrameType.headers:
-        return this.messages.onHeaders(flags, streamId, buf, start, end);
-      case FrameType.windowUpdate:
-        return this.control.onWindowUpdate(streamId, buf, start, end);
-      case FrameType.rstStream:
-        return this.control.onRstStream(streamId, buf, start, end);
-      case FrameType.settings:
-        return this.control.onSettings(flags, streamId, buf, start, end);
-      case FrameType.ping:
-        return this.control.onPing(flags, streamId, buf, start, end);
-      case FrameType.continuation:
-        return this.messages.onContinuation(flags, streamId, buf, start, end);
-      case FrameType.goaway:
-        return this.control.onGoaway(streamId, buf, start, end);
-      case FrameType.priority:
-        return this.control.onPriority(streamId, buf, start, end);
-      case FrameType.pushPromise:
-        return this.fail(ErrorCode.protocolError, 'PUSH_PROMISE is disabled');
-      default:
-        return this.control.onUnknown(type);
-    }
-  }
-
-  onData(
-    streamId: number,
-    flags: number,
-    buf: Buffer,
-    start: number,
-    end: number,
-    flowBytes: number,
-    last: boolean,
-  ): void {
-    this.messages.onData(streamId, flags, buf, start, end, flowBytes, last);
-  }
-
-  onFrameError(code: number, detail: string): void {
-    this.fail(code, detail);
-  }
-
   // ── What the frames ask for ─────────────────────────────────────────────────────────────────────────────
+
+  onSettingsAck(): void {
+    this.receiver.onSettingsAck(this.table.byId.values());
+  }
 
   onPeerSettings(): void {
     this.peerSettingsSeen = true;
@@ -354,6 +326,7 @@ export class Http2Connection implements FrameSink, StreamOwner, ControlTarget, M
       this.sender.drop(stream);
       if (stream.held > 0) this.creditStream(stream, stream.held);
     }
+    this.receiver.forget(stream);
     this.events.onCapacity();
     // Servers may refuse as much as they like.
     if (!this.isServer) return;
@@ -361,10 +334,22 @@ export class Http2Connection implements FrameSink, StreamOwner, ControlTarget, M
     else if (!this.guard.onAbruptEnd(stream)) this.exceed(Limit.resets);
   }
 
+  letStreamGo(stream: Http2Stream): void {
+    if (!this.table.byId.has(stream.id)) return;
+    this.writeReset(stream.id, ErrorCode.enhanceYourCalm);
+    this.endStream(stream);
+    stream.handler?.onReset(ErrorCode.enhanceYourCalm, ResetCause.flowControl);
+  }
+
+  letGo(): void {
+    this.events.onFatal(ErrorCode.enhanceYourCalm, 'the peer takes nothing, and its memory is needed', true);
+    this.close();
+  }
+
   // ── Helpers ─────────────────────────────────────────────────────────────────────────────────────────────────────
 
   createStream(id: number): Http2Stream {
-    const stream = new Http2Stream(id, this, this.peer.initialWindowBytes, defaultWindowBytes);
+    const stream = new Http2Stream(id, this, this.peer.initialWindowBytes, this.receiver.effectiveWindowBytes);
     stream.openedMs = this.guard.nowMs | 0;
     stream.openedLateMs = this.guard.readGapMs;
     this.table.byId.set(id, stream);

@@ -35,6 +35,7 @@ export interface ControlTarget {
   wantOutput(): void;
   wantControlOutput(): void;
   onPeerSettings(): void;
+  onSettingsAck(): void;
   onPeerGoaway(lastStreamId: number, code: number, detail: string): void;
 }
 
@@ -106,6 +107,7 @@ export class ControlFrames {
     if ((flags & Flag.ack) !== 0) {
       if (length !== 0) target.fail(ErrorCode.frameSizeError, 'SETTINGS ack with content');
       else if (!target.waits.onSettingsAck()) target.glitch();
+      else target.onSettingsAck();
       return;
     }
     if (length % 6 !== 0) return target.fail(ErrorCode.frameSizeError, 'SETTINGS of a wrong size');

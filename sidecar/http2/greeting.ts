@@ -1,19 +1,24 @@
 /**
  * What each side says first (RFC 9113 §3.4): the client its preface, and both their SETTINGS.
  */
-import { defaultWindowBytes, prefaceBytes, SettingId } from './constants.ts';
+import { prefaceBytes, SettingId } from './constants.ts';
 import { writeSettings } from './frame-writer.ts';
 import type { ConnectionLimits } from './limits.ts';
 import type { Output } from './output.ts';
 
-export function writeGreeting(output: Output, isServer: boolean, limits: ConnectionLimits): void {
+export function writeGreeting(
+  output: Output,
+  isServer: boolean,
+  limits: ConnectionLimits,
+  initialWindowBytes: number,
+): void {
   if (!isServer) {
     const out = output.reserve(prefaceBytes.length);
     out.set(prefaceBytes, output.position);
     output.position += prefaceBytes.length;
   }
   const settings: [number, number][] = [
-    [SettingId.initialWindowSize, defaultWindowBytes],
+    [SettingId.initialWindowSize, initialWindowBytes],
     [SettingId.maxHeaderListSize, limits.headerListBytesMax],
   ];
   if (isServer) settings.push([SettingId.maxConcurrentStreams, limits.concurrentStreamsMax]);

@@ -24,7 +24,10 @@ const hourMs = 3_600_000;
 export const limitSpecs = {
   concurrentStreamsMax: spec(250, 1, 100_000, 'streams that a caller may have open on a connection'),
   upstreamStreamsMax: spec(100, 1, 100_000, 'streams opened on an upstream connection, if its peer allows that many'),
-  connectionWindowBytes: spec(4 * mib, 65_535, 0x7fffffff, 'content a connection may have outstanding or undrained'),
+  connectionWindowBytes: spec(4 * mib, 65_535, 0x7fffffff, 'content a connection may have outstanding'),
+  streamWindowBytes: spec(65_535, 16_384, 16 * mib, 'content a new stream may have outstanding or undrained'),
+  streamWindowBytesMax: spec(mib, 16_384, 64 * mib, 'what a window may grow to while its stream is drained'),
+  windowGrowthBytesMax: spec(4 * mib, 0, 1024 * mib, 'by which the windows of a connection may have grown together'),
 
   headerListBytesMax: spec(65_536, 4096, mib, 'a header list, 32 bytes a field included; over 4 times that: close'),
   headerFieldsMax: spec(256, 16, 10_000, 'fields of a header list, cookie crumbs included'),
@@ -103,6 +106,9 @@ function limitsWith(given: ReadonlyMap<LimitName, number>): ConnectionLimits {
     concurrentStreamsMax: of('concurrentStreamsMax'),
     upstreamStreamsMax: of('upstreamStreamsMax'),
     connectionWindowBytes: of('connectionWindowBytes'),
+    streamWindowBytes: of('streamWindowBytes'),
+    streamWindowBytesMax: of('streamWindowBytesMax'),
+    windowGrowthBytesMax: of('windowGrowthBytesMax'),
     headerListBytesMax: of('headerListBytesMax'),
     headerFieldsMax: of('headerFieldsMax'),
     headerFieldBytesMax: of('headerFieldBytesMax'),

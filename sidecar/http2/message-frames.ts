@@ -31,6 +31,7 @@ export interface MessageTarget {
   writeReset(streamId: number, code: number): void;
   creditStream(stream: Http2Stream, bytes: number): void;
   giveBack(bytes: number): void;
+  wantControlOutput(): void;
   onRequest(stream: Http2Stream, list: HeaderList, endStream: boolean): void;
 }
 
@@ -93,8 +94,7 @@ export class MessageFrames {
       if (!this.table.wasReset(streamId)) this.target.streamError(streamId, ErrorCode.streamClosed);
       return;
     }
-    stream.receiveWindow -= flowBytes;
-    if (stream.receiveWindow < 0) {
+    if (!this.receiver.takeOnStream(stream, flowBytes)) {
       this.target.giveBack(flowBytes);
       return this.target.streamError(streamId, ErrorCode.flowControlError);
     }
@@ -110,7 +110,7 @@ export class MessageFrames {
       return this.target.streamError(streamId, ErrorCode.protocolError);
     }
     if (endStream) stream.remoteClosed = true;
-    this.receiver.hold(stream, flowBytes);
+    if (this.receiver.hold(stream, flowBytes)) this.target.wantControlOutput();
     // Padding is nobody's to drain.
     if (flowBytes > content) this.target.creditStream(stream, flowBytes - content);
     if (content > 0 || endStream) stream.handler?.onData(buf, start, end, endStream);

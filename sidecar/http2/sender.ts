@@ -8,6 +8,7 @@
  * - The source of the bytes is credited when the socket took them, not when they were queued.
  */
 import { defaultFrameBytesMax, defaultWindowBytes, Flag, FrameType, frameHeaderBytes } from './constants.ts';
+import type { FlowBudget } from './flow-budget.ts';
 import { writeFrameHeader } from './frame-writer.ts';
 import type { Output } from './output.ts';
 import type { Http2Stream } from './stream.ts';
@@ -26,6 +27,7 @@ export class Sender {
   framesSent = 0;
 
   private readonly output: Output;
+  private readonly budget: FlowBudget;
   private readonly onTrailersDue: (stream: Http2Stream) => void;
   private readonly onLocalEnd: (stream: Http2Stream) => void;
   /** Streams with data waiting, in turn. */
@@ -37,8 +39,14 @@ export class Sender {
   private writingStreams: Http2Stream[] = [];
   private writingBytes: number[] = [];
 
-  constructor(output: Output, onTrailersDue: (stream: Http2Stream) => void, onLocalEnd: (stream: Http2Stream) => void) {
+  constructor(
+    output: Output,
+    budget: FlowBudget,
+    onTrailersDue: (stream: Http2Stream) => void,
+    onLocalEnd: (stream: Http2Stream) => void,
+  ) {
     this.output = output;
+    this.budget = budget;
     this.onTrailersDue = onTrailersDue;
     this.onLocalEnd = onLocalEnd;
   }
@@ -62,7 +70,7 @@ export class Sender {
       return;
     }
     if (count > 0) {
-      stream.enqueue(buf, start, end);
+      stream.enqueue(buf, start, end, this.budget);
       this.queuedBytes += count;
     }
     if (endStream) stream.endAfterQueue = true;
@@ -169,6 +177,7 @@ export class Sender {
 
   private account(stream: Http2Stream, count: number): void {
     stream.sendWindow -= count;
+    stream.stalledSinceMs = 0;
     this.window -= count;
     const last = this.pendingStreams.length - 1;
     if (last >= 0 && this.pendingStreams[last] === stream) this.pendingBytes[last]! += count;

@@ -8,6 +8,7 @@
  * granted = outstanding (the peer may still send it) + held (received, not yet given back) + toReturn (given back, not
  * yet announced). Only `credit` moves bytes out of `held`, and it is called when the far side's socket took them.
  */
+import type { FlowBudget } from './flow-budget.ts';
 import type { HeaderList } from './hpack/field.ts';
 import { SendQueue } from './send-queue.ts';
 
@@ -28,6 +29,8 @@ export const ResetCause = {
   protocol: 3,
   /** There never was a connection. */
   notConnected: 4,
+  /** We ended it: its reader stalled for too long, or memory was needed. */
+  flowControl: 5,
 } as const;
 
 export interface StreamHandler {
@@ -74,6 +77,11 @@ export class Http2Stream implements CreditSource {
   /** How much we may send; negative after the peer shrank its windows (§6.9.2). */
   sendWindow: number;
   queue: SendQueue | null = null;
+  /** Since when it has data and may not send it, as ticks see it; 0 = it flows. Then for how long in all, ms. */
+  stalledSinceMs = 0;
+  stalledMs = 0;
+  /** A stall as long as this ends the stream; 0 = never. */
+  stallTimeoutMs = 0;
   endAfterQueue = false;
   trailersAfterQueue: HeaderList | null = null;
   /** Whether it stands in the connection's round-robin. */
@@ -81,6 +89,12 @@ export class Http2Stream implements CreditSource {
 
   /** How much the peer may still send. */
   receiveWindow: number;
+  /** The size of that window, of it by growth, and the policy's bound. */
+  windowBytes: number;
+  windowGrowth = 0;
+  windowBytesMax = Number.POSITIVE_INFINITY;
+  /** The peer has used it up since it was last announced. */
+  isExhausted = false;
   held = 0;
   toReturn = 0;
 
@@ -93,6 +107,7 @@ export class Http2Stream implements CreditSource {
     this.owner = owner;
     this.sendWindow = sendWindow;
     this.receiveWindow = receiveWindow;
+    this.windowBytes = receiveWindow;
   }
 
   get isClosed(): boolean {
@@ -124,8 +139,8 @@ export class Http2Stream implements CreditSource {
     this.owner.creditStream(this, bytes);
   }
 
-  enqueue(buf: Buffer, start: number, end: number): void {
-    this.queue ??= new SendQueue();
+  enqueue(buf: Buffer, start: number, end: number, budget: FlowBudget): void {
+    this.queue ??= new SendQueue(budget);
     this.queue.append(buf, start, end);
   }
 }

@@ -10,6 +10,7 @@ import type { ConnectionLimits } from '../http2/limits.ts';
 import { releaseChunk, type Written } from '../http2/output.ts';
 import type { Http2Stream } from '../http2/stream.ts';
 import { clock, tick } from './clock.ts';
+import { flowBudget } from './flow-budget.ts';
 import { type Flushable, flushThisTurn } from './flush-scheduler.ts';
 import { limitTrips } from './limit-trips.ts';
 import { type Ticking, ticker } from './ticker.ts';
@@ -45,7 +46,7 @@ export class Http2Socket implements ConnectionEvents, Flushable, Ticking {
   constructor(socket: net.Socket, isServer: boolean, limits: ConnectionLimits, owner: Http2SocketOwner) {
     this.socket = socket;
     this.owner = owner;
-    this.connection = new Http2Connection(isServer, limits, this);
+    this.connection = new Http2Connection(isServer, limits, this, flowBudget);
     socket.on('error', (error) => {
       this.failure ||= error.message;
     });
@@ -93,8 +94,9 @@ export class Http2Socket implements ConnectionEvents, Flushable, Ticking {
     limitTrips.record(limit, this.socket.remoteAddress ?? '');
   }
 
-  onFatal(_code: number, detail: string): void {
+  onFatal(_code: number, detail: string, isAtOnce = false): void {
     this.failure ||= detail;
+    if (isAtOnce) this.socket.destroy();
     this.owner.onGoaway();
   }
 

@@ -4,6 +4,7 @@
  */
 
 import { type ConnectionEvents, Http2Connection } from '../../sidecar/http2/connection.ts';
+import { FlowBudget } from '../../sidecar/http2/flow-budget.ts';
 import { FrameReader } from '../../sidecar/http2/frame-reader.ts';
 import type { HeaderList } from '../../sidecar/http2/hpack/field.ts';
 import { type ConnectionLimits, defaultLimits } from '../../sidecar/http2/limits.ts';
@@ -58,8 +59,8 @@ export class Peer implements ConnectionEvents {
   fatal: { code: number; detail: string } | null = null;
   goaway: number | null = null;
 
-  constructor(isServer: boolean, limits: ConnectionLimits = defaultLimits) {
-    this.connection = new Http2Connection(isServer, limits, this);
+  constructor(isServer: boolean, limits: ConnectionLimits = defaultLimits, budget = new FlowBudget()) {
+    this.connection = new Http2Connection(isServer, limits, this, budget);
   }
 
   onRequest(stream: Http2Stream, head: HeaderList, endStream: boolean): void {

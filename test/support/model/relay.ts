@@ -7,6 +7,7 @@ import { Reason } from '../../../proto/reasons.ts';
 import type { ExchangeContext, RequestView, Side } from '../../../sidecar/exchange/context.ts';
 import { Exchange } from '../../../sidecar/exchange/exchange.ts';
 import { Protocol, type Upstreams, type UpstreamWaiter } from '../../../sidecar/exchange/http-stream.ts';
+import { FlowBudget } from '../../../sidecar/http2/flow-budget.ts';
 import type { HeaderList } from '../../../sidecar/http2/hpack/field.ts';
 import { type ConnectionLimits, defaultLimits } from '../../../sidecar/http2/limits.ts';
 import { ModelEnd, type OnRequest } from './model-end.ts';
@@ -50,6 +51,7 @@ export class Relay implements Upstreams {
 
   constructor(limits: ConnectionLimits = defaultLimits) {
     const context: ExchangeContext = {
+      budget: new FlowBudget(),
       clock: { nowMs: 0 },
       wheel: new TimerWheel(4, 0),
       upstreams: this,
