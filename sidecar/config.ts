@@ -6,7 +6,8 @@
 import { defineOptions, type ListenAddress, type OptionValues } from '../proto/kernel/options.ts';
 import { parseServiceKey, type ServiceName } from '../proto/subjects.ts';
 import { parseLimits } from './http2/limits.ts';
-import { parseAddress } from './routing/address.ts';
+import { parseAddress, parseUpstreamAddress } from './routing/address.ts';
+import { isIdentityTemplate } from './routing/identity-template.ts';
 
 const serviceKeyPattern = /^[a-z0-9-]+\/[a-z0-9-]+$/;
 
@@ -33,7 +34,7 @@ export const sidecarOptions = defineOptions({
   },
   app: {
     kind: 'string',
-    placeholder: 'host:port|unix:path',
+    placeholder: 'host:port|unix:path|tls://host:port',
     description: 'Where the protected app listens. Without it there is no inbound side.',
   },
   appProtocol: {
@@ -109,6 +110,45 @@ export const sidecarOptions = defineOptions({
     min: 1000,
     max: 86_400_000,
     description: 'After this without requests a connection to an endpoint is closed.',
+  },
+  upstreamTls: {
+    kind: 'boolean',
+    default: false,
+    description: 'Dial the endpoints of other services over TLS, and let them prove which service they are.',
+  },
+  upstreamTlsCaFile: {
+    kind: 'string',
+    placeholder: '<file>',
+    description: "Authorities (PEM) of services' certificates. Default: the well-known ones.",
+  },
+  upstreamTlsCertFile: {
+    kind: 'string',
+    placeholder: '<file>',
+    description: 'Our own certificate chain (PEM) toward them: mutual TLS.',
+  },
+  upstreamTlsKeyFile: {
+    kind: 'string',
+    placeholder: '<file>',
+    description: 'The private key (PEM) of --upstream-tls-cert-file.',
+  },
+  upstreamTlsIdentity: {
+    kind: 'list',
+    itemsMax: 16,
+    placeholder: '<template>|any',
+    description:
+      "A name that a service's certificate must carry: DNS, or a URI like spiffe://mesh/ns/{namespace}/sa/{service}. " +
+      'Default: {service}.{namespace}.svc.cluster.local',
+  },
+  appTlsCaFile: {
+    kind: 'string',
+    placeholder: '<file>',
+    description: 'Authorities (PEM) of the certificate of an app at tls://host:port. Default: the well-known ones.',
+  },
+  appTlsName: {
+    kind: 'string',
+    placeholder: '<name>',
+    pattern: /^[A-Za-z0-9.:-]{1,253}$/,
+    description: "Name or IP address in the app's certificate. Default: the host of --app.",
   },
   policy: {
     kind: 'string',
@@ -227,8 +267,8 @@ export function checkConfig(config: SidecarConfig): string[] {
     `--service ${config.service}: not <namespace>/<service> of DNS labels`,
   );
   refuse(
-    config.app === undefined || parseAddress(config.app) !== undefined,
-    `--app ${config.app}: not host:port or unix:/path`,
+    config.app === undefined || parseUpstreamAddress(config.app)?.service === '',
+    `--app ${config.app}: not host:port, unix:/path or tls://host:port`,
   );
   refuse(
     config.advertise === undefined || parseAddress(config.advertise) !== undefined,
@@ -277,6 +317,22 @@ function tlsConfigErrors(config: SidecarConfig): string[] {
   }
   if (tlsClientCaFile !== undefined && tlsCertFile === undefined) {
     errors.push('--tls-client-ca-file needs --tls-cert-file: callers show a certificate only over TLS');
+  }
+  const { upstreamTls, upstreamTlsCertFile, upstreamTlsKeyFile, upstreamTlsCaFile, upstreamTlsIdentity } = config;
+  if ((upstreamTlsCertFile === undefined) !== (upstreamTlsKeyFile === undefined)) {
+    errors.push('--upstream-tls-cert-file and --upstream-tls-key-file need each other');
+  }
+  const toServices = [upstreamTlsCertFile, upstreamTlsKeyFile, upstreamTlsCaFile, upstreamTlsIdentity[0]];
+  if (!upstreamTls && toServices.some((value) => value !== undefined)) {
+    errors.push('--upstream-tls-… settings need --upstream-tls: without it services are dialled in plain text');
+  }
+  for (const template of upstreamTlsIdentity) {
+    if (isIdentityTemplate(template)) continue;
+    errors.push(`--upstream-tls-identity ${template}: not a DNS name or URI with {service} in it, nor "any"`);
+  }
+  const isAppOverTls = app !== undefined && parseUpstreamAddress(app)?.isTls === true;
+  if (!isAppOverTls && (config.appTlsCaFile !== undefined || config.appTlsName !== undefined)) {
+    errors.push('--app-tls-… settings need --app tls://host:port');
   }
   if (proxyProtocol && app === undefined) errors.push('--proxy-protocol needs --app: it is for the inbound listener');
   return errors;

@@ -123,6 +123,7 @@ export class DataPlane implements Plane {
     const { config, log } = this.options;
     const addresses: ListeningAddresses = {};
     this.tls = await openTls(config, log);
+    this.pool.useTls(this.tls.upstream);
     if (config.app !== undefined) {
       const { acceptor, stats } = this.tls;
       const entrance = { tls: acceptor, proxyProtocol: config.proxyProtocol, stats };
@@ -239,7 +240,12 @@ export class DataPlane implements Plane {
     return {
       key,
       policy,
-      cluster: new Cluster({ key, random: this.random, staticEndpoints: fixed.map(([, address]) => address) }),
+      cluster: new Cluster({
+        key,
+        random: this.random,
+        staticEndpoints: fixed.map(([, address]) => address),
+        overTls: this.options.config.upstreamTls,
+      }),
       traffic: new TrafficStats('outbound', key),
       onFailure: null,
     };

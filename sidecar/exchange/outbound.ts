@@ -75,7 +75,7 @@ export class OutboundSide implements Side {
     if (endpoint === undefined) return '';
     request.endpoint = endpoint;
     endpoint.begin(this.options.clock.nowMs);
-    return endpoint.address;
+    return endpoint.dialAddress;
   }
 
   protocolFor(request: RequestView): number {

@@ -3,9 +3,11 @@
  * arrives while nobody asked is closed (the next request would take it for its answer), and one that the endpoint
  * announced to close is given up a second before.
  */
-import http from 'node:http';
+import type http from 'node:http';
 import type net from 'node:net';
 import { upstreamIdleTimeoutMs } from './http1-limits.ts';
+import type { UpstreamTls } from './tls/upstream-tls.ts';
+import { UpstreamAgent } from './upstream-agent.ts';
 
 /** The endpoint closes at its time, and a request sent then would be lost. */
 const closingMarginMs = 1000;
@@ -14,11 +16,11 @@ function onUnasked(this: net.Socket): void {
   this.destroy();
 }
 
-export class Http1Agent extends http.Agent {
+export class Http1Agent extends UpstreamAgent {
   private readonly idleTimeouts = new WeakMap<net.Socket, number>();
 
-  constructor(socketsMax: number) {
-    super({ keepAlive: true, noDelay: true, maxSockets: socketsMax, maxFreeSockets: socketsMax });
+  constructor(socketsMax: number, tls: () => UpstreamTls | null) {
+    super({ keepAlive: true, maxSockets: socketsMax, maxFreeSockets: socketsMax }, tls);
   }
 
   /** What an answer said about how long its connection stays open. */

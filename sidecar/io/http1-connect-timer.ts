@@ -4,12 +4,13 @@
  */
 import type { ClientRequest } from 'node:http';
 import type { Socket } from 'node:net';
+import { isUsable, whenUsable } from './upstream/connect-socket.ts';
 
 export function whenConnected(request: ClientRequest, timeoutMs: number, onConnected: () => void): void {
   request.once('socket', (socket: Socket) => {
-    if (!socket.connecting) return onConnected();
+    if (isUsable(socket)) return onConnected();
     const timer = setTimeout(() => request.destroy(new Error(`no connection in ${timeoutMs} ms`)), timeoutMs);
-    socket.once('connect', () => {
+    whenUsable(socket, () => {
       clearTimeout(timer);
       onConnected();
     });

@@ -3,8 +3,8 @@
  */
 import type http from 'node:http';
 import type { ConnectionLimits } from '../http2/limits.ts';
-import { connectOptions } from './connect-options.ts';
 import type { Http1Agent } from './http1-agent.ts';
+import type { UpstreamRequestOptions } from './upstream-agent.ts';
 
 export interface Http1Sockets {
   readonly address: string;
@@ -21,8 +21,7 @@ export interface Http1Place extends Http1Sockets {
   release(): void;
 }
 
-/** The part of a request's options that says where it goes. */
-export function targetOptions(address: string): { socketPath: string } | { host: string; port: number } {
-  const target = connectOptions(address);
-  return 'path' in target ? { socketPath: target.path } : target;
+/** The part of a request's options that says where it goes; see UpstreamAgent. */
+export function targetOptions(address: string): UpstreamRequestOptions {
+  return { upstream: address };
 }

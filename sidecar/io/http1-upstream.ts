@@ -2,7 +2,6 @@
  * HTTP/1.1 toward an app or endpoint that speaks nothing else. Each endpoint has a bounded number of sockets and of
  * requests that wait for one; waiting is done here, before there is a request, so that who gives up leaves nothing.
  */
-import http from 'node:http';
 import { Reason } from '../../proto/reasons.ts';
 import type { HttpStream, UpstreamConnection, UpstreamWaiter } from '../exchange/http-stream.ts';
 import type { HeaderList } from '../http2/hpack/field.ts';
@@ -13,14 +12,18 @@ import { socketsPerEndpointMax, waitersPerEndpointMax } from './http1-limits.ts'
 import type { Http1Place, Http1Sockets } from './http1-place.ts';
 import { Http1UpgradeUpstreamStream } from './http1-upgrade-upstream.ts';
 import { Http1UpstreamStream } from './http1-upstream-stream.ts';
+import type { UpstreamTls } from './tls/upstream-tls.ts';
+import { UpstreamAgent } from './upstream-agent.ts';
 
 export class Http1Upstream {
   private readonly endpoints = new Map<string, Http1Endpoint>();
   /** One more than requests are let through, so that the agent itself never makes any wait. */
-  private readonly agent = new Http1Agent(socketsPerEndpointMax + 1);
+  private readonly agent = new Http1Agent(socketsPerEndpointMax + 1, () => this.tls);
   /** For what must not meet a socket that the endpoint is just closing, and for sockets that do not come back. */
-  private readonly fresh = new http.Agent({ noDelay: true });
+  private readonly fresh = new UpstreamAgent({}, () => this.tls);
   private readonly limits: ConnectionLimits;
+  /** Set before the first request to an address over TLS. */
+  tls: UpstreamTls | null = null;
 
   constructor(limits: ConnectionLimits) {
     this.limits = limits;

@@ -22,3 +22,23 @@ export function parseAddress(text: string): Address | undefined {
   if (port < 1 || port > 65_535) return undefined;
   return { host: match[1] ?? match[2]!, port, path: '' };
 }
+
+/** Where a connection goes and what it must find there. As text: an address, or `tls://[<ns>/<svc>@]<address>`. */
+export interface UpstreamAddress extends Address {
+  readonly isTls: boolean;
+  /** Whose certificate is expected there, `<ns>/<svc>`; empty for the app. */
+  readonly service: string;
+}
+
+const overTls = /^tls:\/\/(?:([a-z0-9-]+\/[a-z0-9-]+)@)?(.+)$/;
+
+export function parseUpstreamAddress(text: string): UpstreamAddress | undefined {
+  const secure = overTls.exec(text);
+  const address = parseAddress(secure === null ? text : secure[2]!);
+  return address && { ...address, isTls: secure !== null, service: secure?.[1] ?? '' };
+}
+
+/** An endpoint's address as it is dialled over TLS: two services at one address are two things to prove. */
+export function addressOverTls(service: string, address: string): string {
+  return `tls://${service}@${address}`;
+}

@@ -5,7 +5,7 @@
 import type { Random } from '../../proto/kernel/random.ts';
 import type { Breaker } from '../resilience/breaker.ts';
 import { TargetCounts } from '../resilience/target-counts.ts';
-import { parseAddress } from './address.ts';
+import { addressOverTls, parseAddress } from './address.ts';
 import { Endpoint } from './endpoint.ts';
 import { pick } from './p2c.ts';
 
@@ -25,6 +25,8 @@ export interface ClusterOptions {
   readonly random: Random;
   /** Addresses from the configuration. When there are any, discovered ones are ignored. */
   readonly staticEndpoints?: readonly string[];
+  /** Its endpoints are dialled over TLS and must prove that they are of this service. */
+  readonly overTls?: boolean;
 }
 
 export class Cluster {
@@ -35,6 +37,7 @@ export class Cluster {
   breaker: Breaker | null = null;
   private readonly random: Random;
   private readonly isStatic: boolean;
+  private readonly overTls: boolean;
   private all: readonly Endpoint[] = [];
   /** Those that take new requests: neither draining nor unhealthy, as far as there are such. */
   private serving: readonly Endpoint[] = [];
@@ -42,6 +45,7 @@ export class Cluster {
   constructor(options: ClusterOptions) {
     this.key = options.key;
     this.random = options.random;
+    this.overTls = options.overTls ?? false;
     const addresses = options.staticEndpoints ?? [];
     this.isStatic = addresses.length > 0;
     this.replace(addresses.map((address) => ({ instance: '', address, zone: '', draining: false })));
@@ -78,12 +82,18 @@ export class Cluster {
     const after = new Map<string, Endpoint>();
     for (const input of list) {
       if (after.size >= endpointsMax) break;
-      const endpoint = reuse(before.get(input.address), input) ?? create(input, this.random);
+      const endpoint = reuse(before.get(input.address), input) ?? this.create(input);
       if (endpoint) after.set(input.address, endpoint);
     }
     this.all = [...after.values()];
     this.onHealthChanged();
     return [...before.values()].filter((endpoint) => after.get(endpoint.address) !== endpoint);
+  }
+
+  private create(input: EndpointInput): Endpoint | undefined {
+    const at = parseAddress(input.address);
+    const dialAddress = this.overTls ? addressOverTls(this.key, input.address) : input.address;
+    return at && new Endpoint({ ...input, at, dialAddress, random: this.random });
   }
 }
 
@@ -91,9 +101,4 @@ function reuse(endpoint: Endpoint | undefined, input: EndpointInput): Endpoint |
   if (endpoint === undefined || endpoint.instance !== input.instance || endpoint.zone !== input.zone) return undefined;
   endpoint.draining = input.draining;
   return endpoint;
-}
-
-function create(input: EndpointInput, random: Random): Endpoint | undefined {
-  const at = parseAddress(input.address);
-  return at && new Endpoint({ ...input, at, random });
 }

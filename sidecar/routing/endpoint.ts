@@ -18,6 +18,8 @@ const trialMaxMs = 10_000;
 export interface EndpointOptions {
   /** The text that `at` was parsed from; it identifies the endpoint. */
   readonly address: string;
+  /** Default: the address. */
+  readonly dialAddress?: string;
   readonly at: Address;
   readonly instance: string;
   readonly zone: string;
@@ -27,6 +29,8 @@ export interface EndpointOptions {
 
 export class Endpoint {
   readonly address: string;
+  /** The address as the pool takes it, with TLS and the service to be proved where that is asked for. */
+  readonly dialAddress: string;
   /** Empty for a unix socket. */
   readonly host: string;
   /** 0 for a unix socket. */
@@ -48,6 +52,7 @@ export class Endpoint {
 
   constructor(options: EndpointOptions) {
     this.address = options.address;
+    this.dialAddress = options.dialAddress ?? options.address;
     this.host = options.at.host;
     this.port = options.at.port;
     this.path = options.at.path;

@@ -5,14 +5,19 @@
 import type { Log } from '../../../proto/kernel/log-format.ts';
 import { flagOf } from '../../../proto/kernel/options.ts';
 import type { SidecarConfig } from '../../config.ts';
+import { parseUpstreamAddress } from '../../routing/address.ts';
+import { identityTemplateDefault } from '../../routing/identity-template.ts';
 import { CertificateError, type CertificateFiles, type NamedFile } from './certificate-files.ts';
 import { type CertificateUse, CertificateWatch } from './certificate-watch.ts';
 import { TlsAcceptor } from './tls-acceptor.ts';
 import { type TlsReading, TlsStats } from './tls-stats.ts';
+import { UpstreamTls } from './upstream-tls.ts';
 
 export interface ProxyTls {
   /** null = the inbound listener takes plain text. */
   readonly acceptor: TlsAcceptor | null;
+  /** null = neither services nor the app are dialled over TLS. */
+  readonly upstream: UpstreamTls | null;
   readonly stats: TlsStats;
   reading(): TlsReading;
   close(): void;
@@ -30,9 +35,23 @@ export async function openTls(config: SidecarConfig, log: Log): Promise<ProxyTls
     const files = filesOf(config, 'tlsCertFile', 'tlsKeyFile', 'tlsClientCaFile');
     uses.push({ name: 'inbound', files, apply: acceptor.apply });
   }
+  const isAppOverTls = parseUpstreamAddress(config.app ?? '')?.isTls === true;
+  const identities = config.upstreamTlsIdentity.length > 0 ? config.upstreamTlsIdentity : [identityTemplateDefault];
+  const upstream =
+    config.upstreamTls || isAppOverTls
+      ? new UpstreamTls({ identities, appName: config.appTlsName ?? '', stats })
+      : null;
+  if (upstream !== null && config.upstreamTls) {
+    const files = filesOf(config, 'upstreamTlsCertFile', 'upstreamTlsKeyFile', 'upstreamTlsCaFile');
+    uses.push({ name: 'upstream', files, apply: upstream.applyServices });
+  }
+  if (upstream !== null && isAppOverTls) {
+    uses.push({ name: 'app', files: filesOf(config, null, null, 'appTlsCaFile'), apply: upstream.applyApp });
+  }
   const watches = await startAll(uses, config.tlsReloadInterval, log);
   return {
     acceptor,
+    upstream,
     stats,
     reading: () => stats.reading(watches),
     close: () => {
@@ -68,12 +87,24 @@ async function startAll(uses: readonly CertificateUse[], intervalMs: number, log
   throw new CertificateError(errors.join('\n'));
 }
 
-type FileSetting = 'tlsCertFile' | 'tlsKeyFile' | 'tlsClientCaFile';
+type FileSetting =
+  | 'tlsCertFile'
+  | 'tlsKeyFile'
+  | 'tlsClientCaFile'
+  | 'upstreamTlsCertFile'
+  | 'upstreamTlsKeyFile'
+  | 'upstreamTlsCaFile'
+  | 'appTlsCaFile';
 
-function filesOf(config: SidecarConfig, cert: FileSetting, key: FileSetting, ca: FileSetting): CertificateFiles {
-  const named = (setting: FileSetting): NamedFile | null => {
-    const path = config[setting];
-    return path === undefined ? null : { setting: flagOf(setting), path };
+function filesOf(
+  config: SidecarConfig,
+  cert: FileSetting | null,
+  key: FileSetting | null,
+  ca: FileSetting,
+): CertificateFiles {
+  const named = (setting: FileSetting | null): NamedFile | null => {
+    const path = setting === null ? undefined : config[setting];
+    return setting === null || path === undefined ? null : { setting: flagOf(setting), path };
   };
   return { cert: named(cert), key: named(key), ca: named(ca) };
 }

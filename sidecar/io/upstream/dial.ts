@@ -3,18 +3,18 @@
  * slab that all sockets share, so an idle connection holds no read buffer. Exactly one of the handlers is called, never
  * before `dial` has returned; after `abort` none is.
  */
-import net from 'node:net';
+import type net from 'node:net';
+import { TLSSocket } from 'node:tls';
 import { tick } from '../clock.ts';
-import { connectOptions } from '../connect-options.ts';
 import { readSlab } from '../read-slab.ts';
-
-/** A peer that vanished without a word is noticed by the kernel even while nothing is sent. */
-const keepAliveIdleMs = 30_000;
+import type { UpstreamTls } from '../tls/upstream-tls.ts';
+import { connectSocket, whenUsable } from './connect-socket.ts';
 
 export interface DialOptions {
   /** For everything until the socket can be used: TCP, and TLS where there is any. */
   readonly timeoutMs: number;
-  readonly tls: null;
+  /** For addresses that ask for it. */
+  readonly tls: UpstreamTls | null;
 }
 
 export interface SocketReader {
@@ -23,8 +23,8 @@ export interface SocketReader {
 }
 
 export interface DialHandlers {
-  /** `alpn` is what TLS agreed on, '' without TLS. What the socket reads goes to the reader that is returned. */
-  onConnected(socket: net.Socket, alpn: string): SocketReader;
+  /** What the socket reads goes to the reader that is returned. */
+  onConnected(socket: net.Socket): SocketReader;
   onFailed(detail: string): void;
 }
 
@@ -42,13 +42,7 @@ export function dial(address: string, options: DialOptions, handlers: DialHandle
       return true;
     },
   };
-  const socket = net.connect({
-    ...connectOptions(address),
-    noDelay: true,
-    keepAlive: true,
-    keepAliveInitialDelay: keepAliveIdleMs,
-    onread,
-  });
+  const socket = connectSocket(address, { protocol: 'h2', tls: options.tls, onread });
   let isOver = false;
   const giveUp = (): void => {
     isOver = true;
@@ -61,16 +55,21 @@ export function dial(address: string, options: DialOptions, handlers: DialHandle
     tick();
     handlers.onFailed(detail);
   };
-  const timer = setTimeout(() => fail(`no connection to ${address} in ${timeoutMs} ms`), timeoutMs);
+  const timer = setTimeout(() => {
+    if (socket instanceof TLSSocket && !socket.connecting) options.tls?.countTimeout();
+    fail(`no connection to ${address} in ${timeoutMs} ms`);
+  }, timeoutMs);
   // Stays until the new owner listens: an error that nobody hears would end the process.
   const onError = (error: Error): void => fail(error.message);
   socket.on('error', onError);
-  socket.once('connect', () => {
+  whenUsable(socket, () => {
     if (isOver) return;
+    if (socket instanceof TLSSocket && socket.alpnProtocol !== 'h2')
+      return fail(`${address} does not speak h2 over TLS`);
     isOver = true;
     clearTimeout(timer);
     tick();
-    reader = handlers.onConnected(socket, '');
+    reader = handlers.onConnected(socket);
     socket.off('error', onError);
   });
   return { abort: giveUp };

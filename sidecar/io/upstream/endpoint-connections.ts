@@ -15,6 +15,7 @@ import {
   wantsSpare,
 } from '../../routing/connection-choice.ts';
 import { clock } from '../clock.ts';
+import type { UpstreamTls } from '../tls/upstream-tls.ts';
 import { type Dialling, dial } from './dial.ts';
 import { PooledConnection, type PooledConnectionOwner } from './pooled-connection.ts';
 
@@ -59,6 +60,7 @@ export class EndpointConnections implements PooledConnectionOwner, DialFacts {
   streamsPerConnection = -1;
   private readonly limits: ConnectionLimits;
   private readonly settings: PoolSettings;
+  private readonly tls: UpstreamTls | null;
   private readonly backoff: Backoff;
   private readonly connections: PooledConnection[] = [];
   private readonly leaving = new Set<PooledConnection>();
@@ -71,8 +73,15 @@ export class EndpointConnections implements PooledConnectionOwner, DialFacts {
   private failure = '';
   private isClosed = false;
 
-  constructor(address: string, limits: ConnectionLimits, settings: PoolSettings, random: Random) {
+  constructor(
+    address: string,
+    limits: ConnectionLimits,
+    settings: PoolSettings,
+    random: Random,
+    tls: UpstreamTls | null,
+  ) {
     this.address = address;
+    this.tls = tls;
     this.limits = limits;
     this.settings = settings;
     this.connectionsMax = settings.connectionsMax;
@@ -259,7 +268,7 @@ export class EndpointConnections implements PooledConnectionOwner, DialFacts {
     const untilMs = clock.nowMs + timeoutMs;
     const attempt = dial(
       this.address,
-      { timeoutMs, tls: null },
+      { timeoutMs, tls: this.tls },
       {
         onConnected: (socket) => {
           this.attempts.delete(attempt);

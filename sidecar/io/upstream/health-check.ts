@@ -20,7 +20,10 @@ import { tick } from '../clock.ts';
 import type { UpstreamPool } from './pool.ts';
 
 export interface HealthCheckOptions {
+  /** As the pool takes it. */
   readonly address: string;
+  /** The endpoint's address in plain form. */
+  readonly authority: string;
   readonly settings: HealthCheckSettings;
   readonly pool: UpstreamPool;
   /** Shown to the sidecar on the other side; null where there is none. */
@@ -59,8 +62,8 @@ export class HealthCheck implements UpstreamWaiter, StreamHandler {
 
   onConnection(connection: UpstreamConnection): void {
     if (this.isOver) return;
-    const { address, settings, meshToken } = this.options;
-    const plain = requestHead(settings.probe, address, settings.timeoutMs);
+    const { authority, settings, meshToken } = this.options;
+    const plain = requestHead(settings.probe, authority, settings.timeoutMs);
     const head = meshToken === null ? plain : meshToken.add(plain);
     const { probe } = settings;
     this.stream = connection.request(head, probe.kind === 'http', this);

@@ -78,7 +78,8 @@ export class HealthChecks {
     const { pool, meshToken } = this.options;
     health.begin();
     const check = new HealthCheck({
-      address: endpoint.address,
+      address: endpoint.dialAddress,
+      authority: endpoint.address,
       settings,
       pool,
       meshToken,

@@ -7,6 +7,7 @@ import { Protocol, type Upstreams, type UpstreamWaiter } from '../../exchange/ht
 import { type ConnectionLimits, defaultLimits } from '../../http2/limits.ts';
 import { tick } from '../clock.ts';
 import { Http1Upstream } from '../http1-upstream.ts';
+import type { UpstreamTls } from '../tls/upstream-tls.ts';
 import {
   defaultPoolSettings,
   EndpointConnections,
@@ -26,6 +27,7 @@ export class UpstreamPool implements Upstreams {
   private readonly limits: ConnectionLimits;
   private readonly settings: PoolSettings;
   private readonly random: Random;
+  private tls: UpstreamTls | null = null;
   /** Runs while there are endpoints. */
   private timer: NodeJS.Timeout | null = null;
 
@@ -34,6 +36,12 @@ export class UpstreamPool implements Upstreams {
     this.http1 = new Http1Upstream(limits);
     this.settings = { ...defaultPoolSettings, ...settings };
     this.random = random;
+  }
+
+  /** Before the first dial to an address over TLS. */
+  useTls(tls: UpstreamTls | null): void {
+    this.tls = tls;
+    this.http1.tls = tls;
   }
 
   connect(address: string, protocol: number, connectTimeoutMs: number, waiter: UpstreamWaiter): void {
@@ -77,7 +85,7 @@ export class UpstreamPool implements Upstreams {
   }
 
   private addEndpoint(address: string): EndpointConnections {
-    const endpoint = new EndpointConnections(address, this.limits, this.settings, this.random);
+    const endpoint = new EndpointConnections(address, this.limits, this.settings, this.random, this.tls);
     this.endpoints.set(address, endpoint);
     if (this.timer === null) {
       this.timer = setInterval(() => this.onTick(), this.settings.tickMs);

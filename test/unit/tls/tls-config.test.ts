@@ -36,6 +36,19 @@ test.each([
     ['--tls-client-ca-file', 'ca'],
     '--tls-client-ca-file needs --tls-cert-file: callers show a certificate only over TLS',
   ],
+  [
+    ['--upstream-tls', '--upstream-tls-cert-file', 'c'],
+    '--upstream-tls-cert-file and --upstream-tls-key-file need each other',
+  ],
+  [
+    ['--upstream-tls-ca-file', 'ca'],
+    '--upstream-tls-… settings need --upstream-tls: without it services are dialled in plain text',
+  ],
+  [
+    ['--upstream-tls', '--upstream-tls-identity', 'fixed.example'],
+    '--upstream-tls-identity fixed.example: not a DNS name or URI with {service} in it, nor "any"',
+  ],
+  [['--app-tls-name', 'app'], '--app-tls-… settings need --app tls://host:port'],
 ])('%j is refused', (argv, message) => {
   expect(checkConfig(configOf(...argv))).toEqual([message]);
 });
@@ -54,4 +67,16 @@ test('files that cannot be used are named by their setting, and good ones pass',
   expect(await tlsFileErrors(configOf('--tls-cert-file', cert, '--tls-key-file', noise), silentLog)).toEqual([
     `--tls-key-file ${noise}: holds no private key in PEM form`,
   ]);
+});
+
+test('an app may be over TLS; a service before its address is for endpoints only', () => {
+  const app = (address: string): string[] => {
+    const parsed = parseOptions(sidecarOptions, { argv: ['--app', address], env: {} });
+    if (!parsed.ok || parsed.help) throw new Error(JSON.stringify(parsed));
+    return checkConfig(parsed.values);
+  };
+  expect(app('tls://127.0.0.1:8443')).toEqual([]);
+  expect(app('tls://shop/payments@127.0.0.1:8443')).toHaveLength(1);
+  const refused = checkConfig(configOf('--endpoint', 'shop/payments=tls://shop/other@127.0.0.1:1'));
+  expect(refused).toHaveLength(1);
 });
