@@ -3,9 +3,11 @@
  * else they wait, bounded by the credit that their source was given. Whoever paces a stream grants it bytes by and by;
  * a tunnel grants nothing until it stands. The source gets its credit when the kernel took the bytes.
  */
+
 import { SendQueue } from '../http2/send-queue.ts';
 import type { CreditSource } from '../http2/stream.ts';
 import { tick } from './clock.ts';
+import { flowBudget } from './flow-budget.ts';
 import { ownBytes } from './read-slab.ts';
 
 export interface Http1Sink {
@@ -36,7 +38,7 @@ export class Http1Outlet {
     const count = end - start;
     if (count === 0) return;
     if (this.queuedBytes > 0 || count > this.granted) {
-      this.queue ??= new SendQueue();
+      this.queue ??= new SendQueue(flowBudget);
       this.queue.append(buf, start, end);
       this.pump();
       return;
