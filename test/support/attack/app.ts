@@ -25,7 +25,10 @@ const ok = HeaderList.of([[':status', '200']]);
 const small = Buffer.from('ok');
 const big = Buffer.alloc(1024 * 1024);
 
-/** `/hang` never answers, `/big` answers with 1 MiB; everything else with `ok` once the request is whole. */
+/** What `/messages` answers with: so many messages of so many bytes, each in a turn of its own. */
+export const messages = { count: 3000, bytes: 7 } as const;
+
+/** `/hang` never answers, `/big` answers with 1 MiB, `/messages` with many small pieces; everything else with `ok` once the request is whole. */
 export async function startApp(): Promise<App> {
   const state: AppState = { requests: 0, cancelled: 0 };
   const sockets = new Set<net.Socket>();
@@ -66,9 +69,22 @@ class Answer implements StreamHandler {
 
   send(): void {
     if (this.path === '/hang') return;
+    if (this.path === '/messages') return this.sendMessages();
     const content = this.path === '/big' ? big : small;
     this.stream.sendHeaders(ok, false);
     this.stream.sendData(content, 0, content.length, true);
+  }
+
+  private sendMessages(): void {
+    let left = messages.count;
+    const message = Buffer.alloc(messages.bytes);
+    this.stream.sendHeaders(ok, false);
+    const next = (): void => {
+      left--;
+      this.stream.sendData(message, 0, message.length, left === 0);
+      if (left > 0) setImmediate(next);
+    };
+    next();
   }
 
   onHeaders(): void {}

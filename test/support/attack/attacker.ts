@@ -8,7 +8,7 @@ import { FrameReader } from '../../../sidecar/http2/frame-reader.ts';
 import { HpackDecoder } from '../../../sidecar/http2/hpack/decoder.ts';
 import { until } from '../until.ts';
 import { frame } from '../wire.ts';
-import { settings } from './blocks.ts';
+import { ping, settings, windowUpdate } from './blocks.ts';
 
 export interface AttackerOptions {
   /** What is sent first; by default the preface and empty SETTINGS. */
@@ -16,6 +16,8 @@ export interface AttackerOptions {
   readonly acknowledges?: boolean;
   /** Begins at once, before the SETTINGS of both sides have been exchanged. */
   readonly isRude?: boolean;
+  /** Answers every DATA frame with a PING and credit, as grpc-go does to measure the bandwidth. */
+  readonly pingsOnData?: boolean;
 }
 
 export interface Goaway {
@@ -33,6 +35,8 @@ export class Attacker {
   readonly statuses = new Map<number, number>();
   /** Content received by stream. */
   readonly content = new Map<number, number>();
+  /** Credit received by stream, beside the initial windows; 0 is the connection. */
+  readonly credit = new Map<number, number>();
   dataFrames = 0;
   pongs = 0;
   settingsAcks = 0;
@@ -51,9 +55,12 @@ export class Attacker {
     const reader = new FrameReader({
       isReading: true,
       onFrame: (type, flags, streamId, buf, start, end) => this.onFrame(type, flags, streamId, buf, start, end),
-      onData: (streamId, _flags, _buf, start, end) => {
-        this.dataFrames++;
-        this.content.set(streamId, (this.content.get(streamId) ?? 0) + end - start);
+      onData: (streamId, _flags, _buf, start, end, _flowBytes, last) => {
+        if (last) this.dataFrames++;
+        const count = end - start;
+        this.content.set(streamId, (this.content.get(streamId) ?? 0) + count);
+        if (options.pingsOnData !== true || !last || count === 0) return;
+        this.send(ping(), windowUpdate(0, count), windowUpdate(streamId, count));
       },
       onFrameError: () => socket.destroy(),
     });
@@ -155,6 +162,9 @@ export class Attacker {
         return;
       case FrameType.ping:
         this.pongs++;
+        return;
+      case FrameType.windowUpdate:
+        this.credit.set(streamId, (this.credit.get(streamId) ?? 0) + buf.readUInt32BE(start));
         return;
       case FrameType.rstStream:
         this.resets.set(streamId, buf.readUInt32BE(start));
