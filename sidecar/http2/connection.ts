@@ -16,7 +16,7 @@ import { ControlFrames, type ControlTarget } from './control-frames.ts';
 import { FlowBudget } from './flow-budget.ts';
 import { FrameDispatch } from './frame-dispatch.ts';
 import { FrameReader } from './frame-reader.ts';
-import { writeGoaway, writeRstStream } from './frame-writer.ts';
+import { writeGoaway, writePing, writeRstStream } from './frame-writer.ts';
 import { matchPreface, writeGreeting } from './greeting.ts';
 import { GlitchVerdict, Guard } from './guard.ts';
 import { HeaderWriter } from './header-writer.ts';
@@ -37,6 +37,8 @@ import { Waits } from './waits.ts';
 const controlFramesPerTurnFactor = 16;
 
 export type { ConnectionEvents } from './connection-events.ts';
+
+const pingContent = Buffer.from('weirping', 'latin1');
 
 export class Http2Connection implements StreamOwner, HoldingOwner, ControlTarget, MessageTarget {
   readonly isServer: boolean;
@@ -201,6 +203,14 @@ export class Http2Connection implements StreamOwner, HoldingOwner, ControlTarget
     this.wantOutput();
   }
 
+  /** Asks the peer for a sign of life; `waits.pingAckedMs` says when it came. */
+  ping(): void {
+    if (this.isDead) return;
+    writePing(this.output, false, pingContent, 0);
+    this.waits.onPingSent();
+    this.wantOutput();
+  }
+
   sendHeaders(stream: Http2Stream, list: HeaderList, endStream: boolean): void {
     if (stream.isClosed || stream.localClosed) return;
     stream.isAnswered = true;
@@ -233,6 +243,10 @@ export class Http2Connection implements StreamOwner, HoldingOwner, ControlTarget
   }
 
   // ── What the frames ask for ─────────────────────────────────────────────────────────────────────────────
+
+  onPingAck(): void {
+    if (!this.waits.onPingAck(this.guard.nowMs)) this.glitch();
+  }
 
   onSettingsAck(): void {
     this.receiver.onSettingsAck(this.table.byId.values());

@@ -36,6 +36,7 @@ export interface ControlTarget {
   wantControlOutput(): void;
   onPeerSettings(): void;
   onSettingsAck(): void;
+  onPingAck(): void;
   onPeerGoaway(lastStreamId: number, code: number, detail: string): void;
 }
 
@@ -143,8 +144,7 @@ export class ControlFrames {
     const target = this.target;
     if (streamId !== 0) return target.fail(ErrorCode.protocolError, 'PING on a stream');
     if (end - start !== 8) return target.fail(ErrorCode.frameSizeError, 'PING of a wrong size');
-    // We send no PING, so nobody owes us an answer to one.
-    if ((flags & Flag.ack) !== 0) return target.glitch();
+    if ((flags & Flag.ack) !== 0) return target.onPingAck();
     if (!target.guard.onPing(this.sender.framesSent)) return target.exceed(Limit.pingRate);
     writePing(target.output, true, buf, start);
     target.wantControlOutput();

@@ -13,6 +13,9 @@ export class Waits {
   private settingsSentMs = -1;
   private unfinished = 0;
   private unfinishedMs = 0;
+  private pingsUnacked = 0;
+  /** When a PING of ours was answered last. */
+  pingAckedMs = Number.NEGATIVE_INFINITY;
 
   constructor(limits: ConnectionLimits) {
     this.limits = limits;
@@ -20,6 +23,18 @@ export class Waits {
 
   onSettingsSent(): void {
     this.settingsUnacked++;
+  }
+
+  onPingSent(): void {
+    this.pingsUnacked++;
+  }
+
+  /** False when no PING of ours is unanswered. */
+  onPingAck(nowMs: number): boolean {
+    if (this.pingsUnacked === 0) return false;
+    this.pingsUnacked--;
+    this.pingAckedMs = nowMs;
+    return true;
   }
 
   /** False when there was nothing to acknowledge. */

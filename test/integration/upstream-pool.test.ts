@@ -6,6 +6,8 @@ import { afterEach, describe, expect, test } from 'vitest';
 import { Protocol } from '../../sidecar/exchange/http-stream.ts';
 import { FrameType } from '../../sidecar/http2/constants.ts';
 import { HeaderList } from '../../sidecar/http2/hpack/field.ts';
+import { retireAtStreamId } from '../../sidecar/http2/limits.ts';
+import { ResetCause } from '../../sidecar/http2/stream.ts';
 import type { PoolSettings } from '../../sidecar/io/upstream/endpoint-connections.ts';
 import { UpstreamPool } from '../../sidecar/io/upstream/pool.ts';
 import { requestThrough } from '../support/pool-rig.ts';
@@ -120,6 +122,25 @@ describe('a connection that ends is replaced', () => {
     expect(server.connections.length).toBe(200);
   });
 
+  test('one that has used three quarters of its stream ids is retired, and no request notices', async () => {
+    const address = await start({});
+    expect(await requestThrough(pool, address)).toBe('200');
+    pool.connect(address, Protocol.http2, 2000, {
+      onConnection: (connection) => {
+        const table: unknown = Reflect.get(connection, 'table');
+        if (typeof table !== 'object' || table === null) throw new Error('the connection has no table of streams');
+        Reflect.set(table, 'nextId', retireAtStreamId - 4);
+      },
+      onConnectFailed: () => {},
+    });
+    expect(await load(address, 10, 1)).toEqual({ 200: 10 });
+    expect(server.connections.map(({ requests }) => requests)).toEqual([
+      [1, retireAtStreamId - 4, retireAtStreamId - 2],
+      [1, 3, 5, 7, 9, 11, 13, 15],
+    ]);
+    await until(() => server.openCount === 1, { what: 'the retired one is closed' });
+  });
+
   test('a server that greets and goes is not stormed, and those who wait are told', async () => {
     const address = await start({ onConnection: (connection) => connection.goaway(0) });
     const endings = await load(address, 50, 50);
@@ -201,6 +222,43 @@ describe('who waits', () => {
     await until(() => idle.openCount + server.openCount + silent.openCount === 0, { what: 'all sockets are closed' });
     expect(idle.connections[0]?.types.at(-1)).toBe(FrameType.goaway);
     await Promise.all([silent.close(), idle.close()]);
+  });
+});
+
+describe('a peer that is silent', () => {
+  const pulse = { silenceMs: 60, timeoutMs: 60, againMs: 60_000 };
+
+  test('is asked by one PING, and left alone while it answers', async () => {
+    const address = await start({ onRequest: () => {} }, { pulse });
+    const held = requestThrough(pool, address);
+    const connection = await until(() => server.connections[0], { what: 'a connection' });
+    await until(() => connection.pings === 1, { what: 'a PING' });
+    // Several silences later: the first answer is enough for a long time.
+    const seenMs = performance.now();
+    await until(() => performance.now() - seenMs > 4 * (pulse.silenceMs + pulse.timeoutMs), {
+      what: 'time has passed',
+    });
+    expect([connection.pings, connection.socket.destroyed]).toEqual([1, false]);
+    connection.answer(1);
+    expect(await held).toBe('200');
+  });
+
+  test('and answers no PING loses its connection, and the next request gets another', async () => {
+    const address = await start({ onRequest: () => {}, answersPings: false }, { pulse });
+    expect(await requestThrough(pool, address)).toBe(`reset 8 cause ${ResetCause.connection}`);
+    const asked = (): boolean => {
+      void requestThrough(pool, address);
+      return server.connections.length === 2;
+    };
+    await until(asked, { what: 'another connection' });
+  });
+
+  test('is not asked while it owes nothing', async () => {
+    const address = await start({}, { pulse });
+    expect(await load(address, 3, 1)).toEqual({ 200: 3 });
+    const seenMs = performance.now();
+    await until(() => performance.now() - seenMs > 4 * pulse.silenceMs, { what: 'time has passed' });
+    expect(server.connections.map(({ pings }) => pings)).toEqual([0]);
   });
 });
 

@@ -7,6 +7,7 @@ import { Reason } from '../../../proto/reasons.ts';
 import type { UpstreamWaiter } from '../../exchange/http-stream.ts';
 import type { ConnectionLimits } from '../../http2/limits.ts';
 import { Backoff } from '../../resilience/backoff.ts';
+import { defaultPulseSettings, type PulseSettings } from '../../resilience/pulse.ts';
 import {
   chooseConnection,
   connectionsToDial,
@@ -30,6 +31,7 @@ export interface PoolSettings {
   readonly waitMaxMs: number;
   /** How often idle connections and overdue waiters are looked for. */
   readonly tickMs: number;
+  readonly pulse: PulseSettings;
 }
 
 export const defaultPoolSettings: PoolSettings = {
@@ -38,6 +40,7 @@ export const defaultPoolSettings: PoolSettings = {
   waitersMax: 4096,
   waitMaxMs: 30_000,
   tickMs: 1000,
+  pulse: defaultPulseSettings,
 };
 
 /** Short, since who arrives during a pause is refused: an app that restarts is found again within a second. */
@@ -148,7 +151,9 @@ export class EndpointConnections implements PooledConnectionOwner, DialFacts {
     for (let i = this.connections.length - 1; i >= 0; i--) {
       const pooled = this.connections[i]!;
       if (pooled.streamCount === 0 && pooled.quietSinceMs < idleSinceMs) pooled.leave();
+      else pooled.tick(nowMs);
     }
+    for (const pooled of this.leaving) pooled.tick(nowMs);
     for (const [waiter, sinceMs] of this.waiters) {
       if (nowMs - sinceMs < this.settings.waitMaxMs) break;
       this.waiters.delete(waiter);
@@ -216,7 +221,7 @@ export class EndpointConnections implements PooledConnectionOwner, DialFacts {
 
   private give(pooled: PooledConnection, waiter: UpstreamWaiter, connectTimeoutMs: number): void {
     const { connection } = pooled.socket;
-    pooled.usedMs = clock.nowMs;
+    pooled.use(clock.nowMs);
     if (isBlocked(pooled, clock.nowMs)) this.dialSpare(connectTimeoutMs);
     waiter.onConnection(connection);
     // The ids are used up.
@@ -273,7 +278,7 @@ export class EndpointConnections implements PooledConnectionOwner, DialFacts {
         onConnected: (socket) => {
           this.attempts.delete(attempt);
           const leftMs = Math.max(1, untilMs - clock.nowMs);
-          const pooled = new PooledConnection(socket, this.limits, this, leftMs);
+          const pooled = new PooledConnection(socket, this.limits, this, leftMs, this.settings.pulse);
           this.shakingHands.add(pooled);
           return pooled.socket;
         },

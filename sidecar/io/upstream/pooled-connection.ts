@@ -7,6 +7,7 @@
  */
 import type net from 'node:net';
 import type { ConnectionLimits } from '../../http2/limits.ts';
+import { Pulse, type PulseFacts, type PulseSettings } from '../../resilience/pulse.ts';
 import type { Candidate } from '../../routing/connection-choice.ts';
 import { clock } from '../clock.ts';
 import { Http2Socket, type Http2SocketOwner } from '../http2-socket.ts';
@@ -24,7 +25,7 @@ export interface PooledConnectionOwner {
   onClosed(pooled: PooledConnection, detail: string): void;
 }
 
-export class PooledConnection implements Http2SocketOwner, Candidate {
+export class PooledConnection implements Http2SocketOwner, Candidate, PulseFacts {
   readonly socket: Http2Socket;
   isOpen = false;
   isLeaving = false;
@@ -32,12 +33,22 @@ export class PooledConnection implements Http2SocketOwner, Candidate {
   usedMs: number;
   /** Whether a stream on it came to an end in its time: it is good for something. */
   isProven = false;
+  /** When its first stream was opened. */
+  private firstUsedMs = Number.POSITIVE_INFINITY;
   private readonly owner: PooledConnectionOwner;
   private readonly handshakeTimer: NodeJS.Timeout;
+  private readonly pulse: Pulse;
   private failure = '';
 
-  constructor(socket: net.Socket, limits: ConnectionLimits, owner: PooledConnectionOwner, handshakeTimeoutMs: number) {
+  constructor(
+    socket: net.Socket,
+    limits: ConnectionLimits,
+    owner: PooledConnectionOwner,
+    handshakeTimeoutMs: number,
+    pulse: PulseSettings,
+  ) {
     this.owner = owner;
+    this.pulse = new Pulse(pulse);
     this.usedMs = clock.nowMs;
     this.handshakeTimer = setTimeout(() => this.onHandshakeTimeout(), handshakeTimeoutMs);
     this.socket = new Http2Socket(socket, false, limits, this);
@@ -63,9 +74,32 @@ export class PooledConnection implements Http2SocketOwner, Candidate {
     return this.socket.connection.streamsMax;
   }
 
+  /** A stream is about to be opened on it. */
+  use(nowMs: number): void {
+    this.usedMs = nowMs;
+    if (this.firstUsedMs === Number.POSITIVE_INFINITY) this.firstUsedMs = nowMs;
+  }
+
+  get readMs(): number {
+    return this.socket.readMs;
+  }
+
+  get ackedMs(): number {
+    return this.socket.connection.waits.pingAckedMs;
+  }
+
   /** Neither used nor heard of since. */
   get quietSinceMs(): number {
-    return Math.max(this.usedMs, this.socket.readMs);
+    return Math.max(this.usedMs, this.readMs);
+  }
+
+  /** Looks for a sign of life, where one is due. */
+  tick(nowMs: number): void {
+    const answer = this.pulse.check(this, nowMs);
+    if (answer === 'quiet') return;
+    if (answer === 'ping') return this.socket.connection.ping();
+    this.failure = 'the peer answers no PING';
+    this.socket.destroy();
   }
 
   /** No new streams; it closes with its last one. */
@@ -103,6 +137,8 @@ export class PooledConnection implements Http2SocketOwner, Candidate {
 
   onClosed(detail: string): void {
     clearTimeout(this.handshakeTimer);
+    // Streams that never end in its time are answered all the same.
+    if (this.readMs > this.firstUsedMs) this.isProven = true;
     this.owner.onClosed(this, this.failure || detail);
   }
 
