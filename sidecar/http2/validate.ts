@@ -47,7 +47,7 @@ const descriptions: Readonly<Record<keyof typeof FieldError, string>> = {
   valueWhitespace: 'field value begins or ends with whitespace (RFC 9113 §8.2.1)',
   connectionSpecific: 'connection-specific field (RFC 9113 §8.2.2)',
   badMethod: ':method is not a token (RFC 9110 §9.1)',
-  badPath: ':path is empty, has whitespace or does not begin with a slash (RFC 9113 §8.3.1)',
+  badPath: ':path is empty, has whitespace, a fragment or non-ASCII, or does not begin with a slash (RFC 9113 §8.3.1)',
   badScheme: ':scheme is not a URI scheme (RFC 9113 §8.3.1)',
   badAuthority: ':authority or Host is not a host with an optional port (RFC 9113 §8.3.1)',
   badStatus: ':status is not a three-digit code that HTTP/2 allows (RFC 9113 §8.3.2, §8.6)',
@@ -81,6 +81,8 @@ export const CharClass = {
   control: 1,
   /** SP and HTAB: inside values only. */
   space: 2,
+  /** No character of a URI's path or query: `#` and whatever is beyond ASCII (RFC 3986 §3.3). */
+  notInPath: 4,
 } as const;
 
 /** `CharClass` by byte. */
@@ -89,6 +91,8 @@ for (let c = 0; c < 0x20; c++) charClasses[c] = CharClass.control;
 charClasses[0x7f] = CharClass.control;
 charClasses[0x09] = CharClass.space;
 charClasses[0x20] = CharClass.space;
+charClasses[0x23] = CharClass.notInPath;
+for (let c = 0x80; c < 0x100; c++) charClasses[c] = CharClass.notInPath;
 
 const tokenChars = charSet("!#$%&'*+-.^_`|~0123456789abcdefghijklmnopqrstuvwxyz");
 const methodChars = charSet("!#$%&'*+-.^_`|~0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ");

@@ -8,9 +8,6 @@ import type { TLSSocket } from 'node:tls';
 import { readSlab } from './read-slab.ts';
 import { sniff } from './sniff.ts';
 
-/** How long a client may take to show which protocol it speaks (slow-loris). */
-const sniffTimeoutMs = 10_000;
-
 export interface AcceptHandlers {
   /** `early` are the bytes read so far; then `onRead` gets the rest until the socket closes. */
   onHttp2(socket: net.Socket, early: Buffer): (count: number, buf: Buffer) => void;
@@ -18,10 +15,10 @@ export interface AcceptHandlers {
   onHttp1(socket: net.Socket): void;
 }
 
-/** Sniffs an accepted socket and hands it on. */
-export function accept(socket: net.Socket, handlers: AcceptHandlers): void {
+/** Sniffs an accepted socket and hands it on; who shows no protocol in time is dropped (slow-loris). */
+export function accept(socket: net.Socket, timeoutMs: number, handlers: AcceptHandlers): void {
   let seen: Buffer = Buffer.alloc(0);
-  const giveUp = setTimeout(() => socket.destroy(), sniffTimeoutMs);
+  const giveUp = setTimeout(() => socket.destroy(), timeoutMs);
   const stop = (): void => {
     clearTimeout(giveUp);
     socket.off('data', onData);

@@ -63,7 +63,7 @@ export class Http1Server implements Http1ConnectionOwner {
   accept(socket: net.Socket): void {
     this.connections.set(socket, new Http1Connection(this, socket));
     socket.once('close', () => this.forget(socket));
-    this.sweepTimer ??= setInterval(() => this.sweep(), sweepIntervalMs).unref();
+    this.sweepTimer ??= setInterval(() => this.sweep(tick()), sweepIntervalMs).unref();
     this.server.emit('connection', socket);
   }
 
@@ -79,6 +79,11 @@ export class Http1Server implements Http1ConnectionOwner {
   drain(): void {
     this.isDraining = true;
     for (const connection of this.connections.values()) connection.closeIfIdle();
+  }
+
+  /** Looks at the times of all connections. */
+  sweep(nowMs: number): void {
+    for (const connection of this.connections.values()) connection.sweep(nowMs);
   }
 
   private onUpgrade(request: http.IncomingMessage, duplex: Duplex, early: Buffer): void {
@@ -108,10 +113,5 @@ export class Http1Server implements Http1ConnectionOwner {
     if (this.connections.size > 0 || this.sweepTimer === null) return;
     clearInterval(this.sweepTimer);
     this.sweepTimer = null;
-  }
-
-  private sweep(): void {
-    const nowMs = tick();
-    for (const connection of this.connections.values()) connection.sweep(nowMs);
   }
 }

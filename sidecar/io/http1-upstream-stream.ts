@@ -131,7 +131,10 @@ export class Http1UpstreamStream implements HttpStream, Http1Sink, BodyOwner {
     });
     request.on('error', (error) => this.onError(request, error));
     request.on('close', () => {
-      if (request === this.request) this.fail(ResetCause.connection);
+      if (request !== this.request) return;
+      this.fail(ResetCause.connection);
+      // After this event the agent gets the socket back, and only then the next request may look for one.
+      queueMicrotask(this.place.release);
     });
     if (this.hasContent) request.flushHeaders();
     else request.end();
@@ -157,8 +160,15 @@ export class Http1UpstreamStream implements HttpStream, Http1Sink, BodyOwner {
       return this.fail(ResetCause.protocol);
     }
     this.place.agent.learn(this.request.socket, raw);
-    this.handler?.onHeaders(head, false);
-    this.body = new Http1Body(response, this);
+    const isEmpty = hasNoContent(this.list.method, head);
+    this.handler?.onHeaders(head, isEmpty);
+    if (!isEmpty) {
+      this.body = new Http1Body(response, this);
+      return;
+    }
+    response.on('error', () => {});
+    response.resume();
+    this.onBodyEnd();
   }
 
   private onError(request: http.ClientRequest, error: Error): void {
@@ -189,6 +199,10 @@ export class Http1UpstreamStream implements HttpStream, Http1Sink, BodyOwner {
     if (this.isClosed) return;
     this.isClosed = true;
     this.outlet.drop();
-    this.place.release();
   }
+}
+
+/** RFC 9112 §6.3. What an endpoint sends all the same is node's parser's to refuse, and answers nobody. */
+function hasNoContent(method: string, head: HeaderList): boolean {
+  return method === 'HEAD' || head.status === 204 || head.status === 304 || head.contentLength === 0;
 }

@@ -97,6 +97,8 @@ class Http1Endpoint {
 }
 
 class Http1PlaceConnection implements UpstreamConnection {
+  /** An upgrade is one request like another here. */
+  readonly takesExtendedConnect = true;
   private readonly place: Http1Place;
 
   constructor(place: Http1Place) {

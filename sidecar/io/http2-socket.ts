@@ -17,7 +17,7 @@ import { type Ticking, ticker } from './ticker.ts';
 
 /** Output beyond this is written at once instead of at the end of the turn. */
 const flushAtOnceBytes = 65_536;
-/** A connection that failed may keep its socket this long for the GOAWAY to arrive. */
+/** A connection that failed keeps its socket this long for the GOAWAY to arrive. */
 const lingerMs = 1000;
 
 export interface Http2SocketOwner {
@@ -97,6 +97,8 @@ export class Http2Socket implements ConnectionEvents, Flushable, Ticking {
   onFatal(_code: number, detail: string, isAtOnce = false): void {
     this.failure ||= detail;
     if (isAtOnce) this.socket.destroy();
+    // Whether or not the peer reads our GOAWAY.
+    else setTimeout(() => this.socket.destroy(), lingerMs).unref();
     this.owner.onGoaway();
   }
 
@@ -156,11 +158,12 @@ export class Http2Socket implements ConnectionEvents, Flushable, Ticking {
     else if (this.connection.isGoingAway) this.closeIfDone();
   }
 
-  /** The last bytes are out: give them time to arrive, then close. */
+  /**
+   * The last bytes are out: give them time to arrive. What still comes in is read and dropped until the peer ends too;
+   * closing at once with input unread would make the kernel reset the connection, and the GOAWAY would be lost.
+   */
   private linger(): void {
-    this.socket.end(() => this.socket.destroy());
-    const timer = setTimeout(() => this.socket.destroy(), lingerMs);
-    timer.unref();
+    this.socket.end();
   }
 
   private onSocketClosed(): void {

@@ -133,7 +133,7 @@ export class Listener {
   private onAddressed(socket: net.Socket, address: string): void {
     const tls = this.entrance?.tls;
     if (!tls) {
-      accept(socket, this.handlersFor(socket, { address, identity: '' }));
+      accept(socket, this.limits.prefaceTimeoutMs, this.handlersFor(socket, { address, identity: '' }));
       return;
     }
     tls.accept(socket, (secure, identity) => {
