@@ -43,6 +43,12 @@ export const sidecarOptions = defineOptions({
     default: 'auto',
     description: 'What the app speaks; auto keeps the protocol of the caller.',
   },
+  appHealth: {
+    kind: 'string',
+    placeholder: 'grpc[:<service>]|http:<path>',
+    pattern: /^(grpc(:[A-Za-z0-9._/-]{1,255})?|http:\/[!-~]{0,1023})$/,
+    description: 'How the app is asked whether it is ready, for /readyz. Without it the app counts as ready.',
+  },
   inbound: {
     kind: 'listen',
     default: '127.0.0.1:15006',
@@ -269,6 +275,10 @@ export function checkConfig(config: SidecarConfig): string[] {
   refuse(
     config.app === undefined || parseUpstreamAddress(config.app)?.service === '',
     `--app ${config.app}: not host:port, unix:/path or tls://host:port`,
+  );
+  refuse(
+    config.appHealth === undefined || (config.app !== undefined && !config.app.startsWith('tls://')),
+    '--app-health needs --app, and one without TLS',
   );
   refuse(
     config.advertise === undefined || parseAddress(config.advertise) !== undefined,

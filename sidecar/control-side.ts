@@ -15,6 +15,7 @@ import { healthDoor } from './io/health-door.ts';
 import { metricsDoor } from './io/metrics-door.ts';
 import type { Plane } from './io/plane.ts';
 import { ProxyMesh } from './io/proxy-mesh.ts';
+import { AppHealth, parseAppHealth } from './io/upstream/app-health.ts';
 
 export interface Secrets {
   readonly natsToken: string | undefined;
@@ -44,6 +45,7 @@ export class ControlSide {
   private readonly options: ControlSideOptions;
   private readonly doors: { close(): Promise<unknown> }[] = [];
   private link: ControlLink | null = null;
+  private appHealth: AppHealth | null = null;
 
   constructor(options: ControlSideOptions) {
     this.options = options;
@@ -60,9 +62,10 @@ export class ControlSide {
         dataDir: config.dataDir,
       });
     }
+    this.startAppHealth();
     return {
       health: await this.open(
-        healthDoor(() => (isDraining() ? 'draining' : '')),
+        healthDoor(() => (isDraining() ? 'draining' : (this.appHealth?.notReadyBecause ?? ''))),
         config.health,
       ),
       metrics: await this.open(metricsDoor(mesh, secrets.metricsToken), config.metrics),
@@ -79,8 +82,18 @@ export class ControlSide {
   }
 
   async close(): Promise<void> {
+    this.appHealth?.close();
     await this.link?.close();
     await Promise.all(this.doors.map((door) => door.close()));
+  }
+
+  private startAppHealth(): void {
+    const { config, facts, log } = this.options;
+    if (config.app === undefined || config.appHealth === undefined) return;
+    const probe = parseAppHealth(config.appHealth, config.appProtocol);
+    const random = new XorShift32(facts.seed ^ 0x2545f491);
+    this.appHealth = new AppHealth({ address: config.app, probe, random, log });
+    this.appHealth.start();
   }
 
   private async open(door: Parameters<typeof openDoor>[0], address: ListenAddress): Promise<string> {

@@ -1,6 +1,6 @@
 /**
- * GET /healthz: the process answers. GET /readyz: a policy (or the built-in pass-through) is in force and the proxy is
- * not draining.
+ * GET /healthz: the process answers. GET /readyz: a policy (or the built-in pass-through) is in force, the proxy is not
+ * draining, and the app, if it is asked at all, is healthy.
  */
 import type { FastifyInstance } from 'fastify';
 import { createDoor } from './door.ts';

@@ -31,7 +31,7 @@ class GrpcApp {
   authorities = new Set<string>();
   address = '';
 
-  async start(): Promise<string> {
+  async start(port = 0): Promise<string> {
     const sessions = new Set<http2.ServerHttp2Session>();
     const server = http2.createServer();
     server.on('session', (session) => sessions.add(session));
@@ -52,7 +52,7 @@ class GrpcApp {
       this.requests++;
       stream.respond({ ':status': 200, 'x-from': this.address }, { endStream: true });
     });
-    this.address = await listen(server);
+    this.address = await listen(server, port);
     cleanUps.push(() => {
       for (const session of sessions) session.destroy();
       return new Promise((resolve) => server.close(resolve));
@@ -196,6 +196,43 @@ describe('active checks', () => {
       'no answer in 100 ms',
     );
     expect(await answersOf(session, 20)).toEqual({ [app.address]: 20 });
+  });
+});
+
+describe("the app's own health", () => {
+  const ready = async (sidecar: RunningSidecar): Promise<string> => {
+    const answer = await fetch(`http://${sidecar.health}/readyz`);
+    return `${answer.status} ${(await answer.text()).trim()}`;
+  };
+
+  test('decides whether the sidecar is ready, from before the app is up to after it fell ill', async () => {
+    const app = new GrpcApp();
+    const port = new ScriptedServer({});
+    const address = await port.listen();
+    await port.close();
+    const sidecar = await startSidecar({ argv: ['--app', address, '--app-health', 'grpc:shop.Orders'] });
+    cleanUps.push(() => sidecar.stop());
+    expect(await ready(sidecar)).toMatch(/^503 not ready: the app is not healthy: /);
+    await app.start(Number(address.split(':')[1]));
+    await until(async () => (await ready(sidecar)) === '200 ready', { what: 'it is ready' });
+    app.status = 2;
+    await until(async () => (await ready(sidecar)) === '503 not ready: the app is not healthy: NOT_SERVING', {
+      what: 'it is not ready any more',
+    });
+  });
+
+  test('is asked by HTTP too, and needs an app', async () => {
+    const app = http.createServer((request, response) => response.writeHead(request.url === '/ok' ? 200 : 404).end());
+    const address = await listen(app);
+    cleanUps.push(() => {
+      app.closeAllConnections();
+      return new Promise((resolve) => app.close(resolve));
+    });
+    const sidecar = await startSidecar({ argv: ['--app', address, '--app-health', 'http:/ok'] });
+    cleanUps.push(() => sidecar.stop());
+    await until(async () => (await ready(sidecar)) === '200 ready', { what: 'it is ready' });
+    await expect(startSidecar({ argv: ['--app-health', 'grpc'] })).rejects.toThrow('--app-health needs --app');
+    await expect(startSidecar({ argv: ['--app', address, '--app-health', 'tcp'] })).rejects.toThrow('--app-health');
   });
 });
 
