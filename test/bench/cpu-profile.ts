@@ -17,13 +17,23 @@ export interface ProfileSummary {
 
 const idleName = '(idle)';
 
-export function summariseProfile(json: string): ProfileSummary {
+/** Moments of the system's monotonic clock, in µs: V8 stamps its samples by it, and `process.hrtime` reads it. */
+export interface Span {
+  readonly fromUs: number;
+  readonly toUs: number;
+}
+
+/** Of the samples within `span`: what a program does at its start is another question. */
+export function summariseProfile(json: string, span: Span): ProfileSummary {
   const profile: unknown = JSON.parse(json);
   const names = new Map<number, string>();
   for (const node of listIn(profile, 'nodes')) names.set(numberIn(node, 'id'), describe(node));
   const deltas = listIn(profile, 'timeDeltas').map(Number);
   const selfUs = new Map<string, number>();
+  let atUs = numberIn(profile, 'startTime');
   listIn(profile, 'samples').forEach((id, i) => {
+    atUs += deltas[i] ?? 0;
+    if (atUs < span.fromUs || atUs > span.toUs) return;
     const name = names.get(Number(id)) ?? '?';
     selfUs.set(name, (selfUs.get(name) ?? 0) + Math.max(0, deltas[i] ?? 0));
   });

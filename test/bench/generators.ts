@@ -96,7 +96,7 @@ export async function h2load(rig: Rig, run: H2loadRun, deadlineMs: number): Prom
 /** For the generator that says no percentiles: a short run of its own, with a log. */
 export async function runForP99(rig: Rig, bench: LoadCase, proxy: RunningProxy, seconds: number): Promise<number> {
   const logFile = `${rig.scratchFolder}/requests-${proxy.port}.log`;
-  const logSeconds = Math.min(seconds, logSecondsMax);
+  const logSeconds = Math.min(seconds, Math.max(logSecondsMax, bench.secondsMin));
   try {
     await h2load(rig, { ...h2loadRun(bench, proxy, logSeconds), logFile }, logSeconds * 1000 + graceMs);
     return await readLogP99Us(logFile);

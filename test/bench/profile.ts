@@ -13,7 +13,7 @@ import { wholeNumber } from './arguments.ts';
 import { type LoadCase, loadCases } from './cases.ts';
 import { withDeadline } from './children.ts';
 import { renderProfile, summariseProfile } from './cpu-profile.ts';
-import { faultOf, measure } from './measure.ts';
+import { faultOf, type Measure, measure } from './measure.ts';
 import { Origins, originOf } from './origins.ts';
 import { proxyKinds } from './proxies.ts';
 import type { ProxyKind } from './proxy-kind.ts';
@@ -87,8 +87,10 @@ async function run({ load, kind, seconds, top, keep }: ProfileOptions): Promise<
   const originPort = await new Origins(rig).port(originOf(load.load));
   const proxy = await kind.start({ ...startContext(bench, originPort, load.setting), nodeFlags });
   try {
-    const warmUp = await measure(rig, load, proxy, { seconds: warmUpSeconds, withP99: false });
+    await measure(rig, load, proxy, { seconds: warmUpSeconds, withP99: false });
+    const fromUs = nowUs();
     const measured = await measure(rig, load, proxy, { seconds, withP99: false });
+    const span = { fromUs, toUs: nowUs() };
     const fault = faultOf(measured);
     if (fault !== null) console.error(`the load was not answered as it should be: ${fault}`);
     // Node writes the profile when it ends by itself.
@@ -97,11 +99,19 @@ async function run({ load, kind, seconds, top, keep }: ProfileOptions): Promise<
     const file = readdirSync(folder).find((name) => name.endsWith('.cpuprofile'));
     if (file === undefined) throw new Error(`${kind.name} left no profile: ${proxy.child.output.slice(-300)}`);
     if (keep !== null) copyFileSync(join(folder, file), keep);
-    const requests = warmUp.requests + measured.requests;
-    console.log(`${load.name}: ${load.summary}; ${kind.name}, start and warm-up included`);
-    console.log(renderProfile(summariseProfile(readFileSync(join(folder, file), 'utf8')), requests, top));
+    const summary = summariseProfile(readFileSync(join(folder, file), 'utf8'), span);
+    console.log(`${load.name}: ${load.summary}; ${kind.name}, by the kernel ${cost(measured)} µs of CPU per request`);
+    console.log(renderProfile(summary, measured.requests, top));
     return fault === null ? 0 : 1;
   } finally {
     await rig.children.stopAll();
   }
+}
+
+function nowUs(): number {
+  return Number(process.hrtime.bigint()) / 1000;
+}
+
+function cost({ cpuUsPerRequest }: Measure): string {
+  return cpuUsPerRequest.toFixed(2);
 }

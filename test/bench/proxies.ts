@@ -10,6 +10,8 @@ import { type ProxyKind, type RunningProxy, type StartContext, startDeadlineMs }
 import { programFile } from './tools.ts';
 
 const weirProgram = programFile('control-plane/cli/main.js');
+/** For a profile: the same code as the bundle that `weir sidecar` starts, in files one can find. */
+const unbundledSidecar = programFile('sidecar/main.js');
 const weirAbsent = () => (existsSync(weirProgram) ? null : `${weirProgram} is missing: npm run build`);
 
 /** Every other listener on a port of its own choosing, and no access log: the others write none either. */
@@ -24,15 +26,18 @@ async function startWeir(context: StartContext, args: string[], listener: 'inbou
   const measured = `127.0.0.1:${context.port ?? 0}`;
   const listeners = { inbound: '127.0.0.1:0', outbound: '127.0.0.1:0', [listener]: measured };
   const command = [
-    ...(context.nodeFlags ?? []),
-    ...[weirProgram, 'sidecar', ...args, ...weirCommon, '--policy', policy],
+    ...(context.nodeFlags === undefined ? [weirProgram, 'sidecar'] : [...context.nodeFlags, unbundledSidecar]),
+    ...[...args, ...weirCommon, '--policy', policy],
     ...['--inbound', listeners.inbound, '--outbound', listeners.outbound],
     ...(certificate === null
       ? []
       : ['--tls-cert-file', certificate.certificateFile, '--tls-key-file', certificate.keyFile]),
   ];
   const child = context.children.start(process.execPath, command, { core: context.core });
-  return { child, port: await child.firstLine((line) => listenerPort(line, listener), startDeadlineMs) };
+  const line = await child.firstLine((text) => (listenerPort(text, listener) === null ? null : text), startDeadlineMs);
+  const [port, metricsPort] = [listenerPort(line, listener), listenerPort(line, 'metrics')];
+  if (port === null || metricsPort === null) throw new Error(`no port in ${line}`);
+  return { child, port, metricsPort };
 }
 
 /** The port of a listener in the sidecar's `listening` log line; null for every other line. */

@@ -23,6 +23,8 @@ export interface StartContext {
 export interface RunningProxy {
   readonly child: Child;
   readonly port: number;
+  /** Where it tells its metrics; only the sidecar does. */
+  readonly metricsPort?: number;
 }
 
 export interface ProxyKind {
@@ -34,8 +36,6 @@ export interface ProxyKind {
   absent(): string | null;
   /** What it cannot do of a setting, or null when it can. */
   cannot(setting: Setting): string | null;
-  /** What its setting lets it hold of content, in MiB; absent where there is no such setting. */
-  readonly memoryCapMb?: () => number;
   /** Resolves once it accepts connections. */
   start(context: StartContext): Promise<RunningProxy>;
 }

@@ -36,6 +36,8 @@ export function startContext({ rig, certificate }: Bench, originPort: number, se
 
 export async function runCase(bench: Bench, load: LoadCase, originPort: number): Promise<CaseResult> {
   const { rig, pace, progress } = bench;
+  const seconds = Math.max(pace.seconds, load.secondsMin);
+  const warmUpSeconds = Math.max(pace.warmUpSeconds, load.secondsMin);
   const context = startContext(bench, originPort, load.setting);
   const running = new Map<string, RunningProxy>();
   const rounds = new Map<string, Measure[]>();
@@ -50,7 +52,7 @@ export async function runCase(bench: Bench, load: LoadCase, originPort: number):
     const failure = await failureOf(async () => {
       const proxy = await kind.start(context);
       running.set(kind.name, proxy);
-      await measure(rig, load, proxy, { seconds: pace.warmUpSeconds, withP99: false });
+      await measure(rig, load, proxy, { seconds: warmUpSeconds, withP99: false });
       rounds.set(kind.name, []);
     });
     if (failure === null) continue;
@@ -65,7 +67,7 @@ export async function runCase(bench: Bench, load: LoadCase, originPort: number):
       progress(`${name}: round ${round + 1} of ${pace.rounds}`);
       const withP99 = round === pace.rounds - 1 && load.columns.includes('p99Us');
       const failure = await failureOf(async () => {
-        measures.push(await measure(rig, load, proxy, { seconds: pace.seconds, withP99 }));
+        measures.push(await measure(rig, load, proxy, { seconds, withP99 }));
       });
       if (failure === null) continue;
       outside.set(name, failure);

@@ -20,6 +20,8 @@ const othersSeconds = 5;
 /** The readers stay until the others are done, however long Node takes to start twice. */
 const readersSeconds = 30;
 const openDeadlineMs = 20_000;
+const metricsDeadlineMs = 5_000;
+const mib = 1024 * 1024;
 const columns: readonly FigureName[] = [
   'rssMb',
   'capMb',
@@ -66,7 +68,7 @@ async function measureKind(bench: Bench, kind: ProxyKind, originPort: number): P
       child.kill('SIGTERM');
       const counted = parseReaders(await lineWith(child, '"finished"', openDeadlineMs));
       rss.stop();
-      return rowOf(kind.memoryCapMb?.() ?? null, rss.mostMb, alone, beside, counted);
+      return rowOf(await memoryCapMb(proxy), rss.mostMb, alone, beside, counted);
     } finally {
       rss.stop();
       child.kill();
@@ -82,16 +84,36 @@ async function runOthers(rig: Rig, proxy: RunningProxy): Promise<GeneratorResult
   return (await runProgram(rig, process.execPath, args, othersSeconds, () => null)).result;
 }
 
+/** What the sidecar's setting lets it hold of content; null where the proxy has no such setting. */
+async function memoryCapMb({ metricsPort }: RunningProxy): Promise<number | null> {
+  if (metricsPort === undefined) return null;
+  const signal = AbortSignal.timeout(metricsDeadlineMs);
+  const answer = await fetch(`http://127.0.0.1:${metricsPort}/metrics`, { signal });
+  return parseCapMb(await answer.text());
+}
+
+export function parseCapMb(metrics: string): number | null {
+  const bytes = /^weir_flow_control_buffered_bytes_max (\S+)$/m.exec(metrics)?.[1];
+  return bytes === undefined ? null : Number(bytes) / mib;
+}
+
 export interface ReaderCount {
   readonly answered: number;
   readonly served: number;
   readonly reset: number;
+  /** How the resets came about, for the notes. */
+  readonly resets: string;
 }
 
 export function parseReaders(line: string): ReaderCount {
   const fields = new Map<string, unknown>(Object.entries(JSON.parse(line)));
   const number = (name: string) => Number(fields.get(name));
-  return { answered: number('answered'), served: number('served'), reset: number('reset') };
+  return {
+    answered: number('answered'),
+    served: number('served'),
+    reset: number('reset'),
+    resets: String(fields.get('resets') ?? ''),
+  };
 }
 
 function rowOf(
@@ -122,7 +144,10 @@ function rowOf(
   return {
     figures: Object.fromEntries(figures),
     spread: null,
-    notes: unanswered > 0 ? [`${unanswered} readers without an answer`] : [],
+    notes: [
+      ...(unanswered > 0 ? [`${unanswered} readers without an answer`] : []),
+      ...(counted.resets === '' ? [] : [`reset: ${counted.resets}`]),
+    ],
     invalid: failures > 0 ? `${failures} of the other requests FAILED` : null,
   };
 }

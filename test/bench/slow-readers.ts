@@ -56,12 +56,15 @@ class SlowReader {
   served = 0;
   reset = 0;
   bytes = 0;
+  /** How those that were not served ended: `not 200`, `RST <code>` or `closed`. */
+  readonly ends = new Map<string, number>();
   private readonly isNarrow: boolean;
   private readonly socket: Socket;
   private readonly reader = new FrameReader((type, flags, id, bytes, start, end) =>
     this.onFrame(type, flags, id, bytes, start, end),
   );
-  private readonly open = new Set<number>();
+  /** Streams that are being read, and what of each was received and not yet taken. */
+  private readonly open = new Map<number, number>();
   /** Bytes this connection may still read in this step. */
   private budget = 65_536;
   private control: Buffer[] = [];
@@ -73,14 +76,19 @@ class SlowReader {
     this.socket = socket;
     socket.on('error', () => socket.destroy());
     socket.on('close', () => {
-      for (const id of [...this.open]) this.end(id, 'reset');
+      for (const id of [...this.open.keys()]) this.end(id, 'closed');
     });
     socket.write(this.opening(slot));
   }
 
   step(): void {
     if (this.isNarrow) {
-      for (const id of this.open) this.control.push(windowUpdateFrame(id, stepBytes));
+      for (const [id, waiting] of this.open) {
+        const taken = Math.min(stepBytes, waiting);
+        if (taken === 0) continue;
+        this.open.set(id, waiting - taken);
+        this.control.push(windowUpdateFrame(id, taken));
+      }
     }
     this.budget = Math.min(this.budget, 0) + stepBytes * streamsEach;
     this.socket.resume();
@@ -96,7 +104,7 @@ class SlowReader {
     for (let i = 0; i < streamsEach; i++) {
       const id = 2 * i + 1;
       frames.writeUInt32BE(id, offsets[i]! + frameHeaderBytes - 4);
-      this.open.add(id);
+      this.open.set(id, 0);
     }
     return Buffer.concat([
       clientPreface,
@@ -122,14 +130,15 @@ class SlowReader {
     switch (type) {
       case frameType.headers:
         this.answered++;
-        if (!beginsWithStatus200(flags, bytes, start, end)) this.end(id, 'reset');
+        if (!beginsWithStatus200(flags, bytes, start, end)) this.end(id, 'not 200');
         break;
       case frameType.data:
         this.bytes += end - start;
-        if ((flags & frameFlag.endStream) !== 0) this.end(id, 'served');
+        if (this.isNarrow) this.open.set(id, (this.open.get(id) ?? 0) + end - start);
+        if ((flags & frameFlag.endStream) !== 0) this.end(id, null);
         break;
       case frameType.resetStream:
-        this.end(id, 'reset');
+        this.end(id, `RST ${bytes.readUInt32BE(start)}`);
         break;
       case frameType.settings:
         if ((flags & frameFlag.ack) === 0) this.control.push(settingsAck);
@@ -140,9 +149,15 @@ class SlowReader {
     }
   }
 
-  private end(id: number, how: 'served' | 'reset'): void {
+  /** `how`: null when it was served whole. */
+  private end(id: number, how: string | null): void {
     if (!this.open.delete(id)) return;
-    this[how]++;
+    if (how === null) {
+      this.served++;
+      return;
+    }
+    this.reset++;
+    this.ends.set(how, (this.ends.get(how) ?? 0) + 1);
   }
 
   /** Streams that are still being read. */
@@ -182,7 +197,10 @@ function finish(): never {
   const reset = sum((reader) => reader.reset);
   const served = sum((reader) => reader.served + reader.reading);
   const [answered, bytes] = [sum((reader) => reader.answered), sum((reader) => reader.bytes)];
-  console.log(JSON.stringify({ event: 'finished', answered, served, reset, bytes }));
+  const ends = new Map<string, number>();
+  for (const reader of readers) for (const [how, count] of reader.ends) ends.set(how, (ends.get(how) ?? 0) + count);
+  const resets = [...ends].map(([how, count]) => `${count} × ${how}`).join(', ');
+  console.log(JSON.stringify({ event: 'finished', answered, served, reset, bytes, resets }));
   for (const reader of readers) reader.destroy();
   process.exit(0);
 }

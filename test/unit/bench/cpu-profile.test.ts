@@ -3,7 +3,9 @@ import { describe, expect, it } from 'vitest';
 import { renderProfile, summariseProfile } from '../../bench/cpu-profile.ts';
 
 const frame = (functionName: string, url = '', lineNumber = -1) => ({ functionName, url, lineNumber });
+const all = { fromUs: 0, toUs: Number.POSITIVE_INFINITY };
 const profile = JSON.stringify({
+  startTime: 5000,
   nodes: [
     { id: 1, callFrame: frame('(root)') },
     { id: 2, callFrame: frame('(idle)') },
@@ -17,7 +19,7 @@ const profile = JSON.stringify({
 
 describe('summariseProfile', () => {
   it('adds up each function over its call sites and leaves idle time out of the shares', () => {
-    expect(summariseProfile(profile)).toEqual({
+    expect(summariseProfile(profile, all)).toEqual({
       busyMs: 4,
       idleMs: 6,
       functions: [
@@ -27,12 +29,17 @@ describe('summariseProfile', () => {
     });
   });
 
+  it('looks only at the span asked for', () => {
+    // The samples end at 6000, 8000, 9000, 10000 and 15000 µs.
+    expect(summariseProfile(profile, { fromUs: 8500, toUs: 10_000 })).toMatchObject({ busyMs: 2, idleMs: 0 });
+  });
+
   it('refuses what is no profile', () => {
-    expect(() => summariseProfile('{}')).toThrow('it has no nodes');
+    expect(() => summariseProfile('{}', all)).toThrow('it has no nodes');
   });
 
   it('is printed per request, the dearest first', () => {
-    const text = renderProfile(summariseProfile(profile), 1000, 1);
+    const text = renderProfile(summariseProfile(profile, all), 1000, 1);
     expect(text.split('\n')).toEqual([
       '4 ms busy, 6 ms idle, 4.00 µs busy per request',
       '     self   µs/req  function',

@@ -5,6 +5,7 @@ import { parseGeneratorResult } from '../../bench/generators.ts';
 import { h2loadArguments, parseH2load, parseTimeUs } from '../../bench/h2load.ts';
 import { parseCoreTimes, parseProcessCpuMs, parseRssMb, parseThreadCpuMs } from '../../bench/process-stat.ts';
 import { listenerPort, printedPort } from '../../bench/proxies.ts';
+import { parseCapMb, parseReaders } from '../../bench/slow-readers-case.ts';
 
 const h2loadOutput = `
 finished in 2.00s, 137061.50 req/s, 29.28MB/s
@@ -72,6 +73,16 @@ describe('what /proc says', () => {
 });
 
 describe('what started programs print', () => {
+  it('gives the sidecar’s cap of memory, or null where it has none', () => {
+    expect(parseCapMb('# HELP x\nweir_flow_control_buffered_bytes_max 268435456\n')).toBe(256);
+    expect(parseCapMb('weir_flow_control_buffered_bytes 5\n')).toBeNull();
+  });
+
+  it('gives the count of slow readers', () => {
+    const line = '{"event":"finished","answered":9,"served":8,"reset":1,"bytes":7,"resets":"1 × RST 8"}';
+    expect(parseReaders(line)).toEqual({ answered: 9, served: 8, reset: 1, resets: '1 × RST 8' });
+  });
+
   it('gives the port of a small server', () => {
     expect(printedPort('{"port":4711}')).toBe(4711);
     expect(printedPort('warning')).toBeNull();
