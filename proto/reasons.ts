@@ -84,6 +84,7 @@ export const reasonTable: readonly ReasonRow[] = [
   row('proxy_overload', 'refused', 503, grpcStatus.unavailable, true, 'the proxy itself is overloaded'),
   row('request_timeout', 'downstream', 408, grpcStatus.cancelled, false, 'the request took too long to arrive'),
   row('connect_refused', 'downstream', 405, grpcStatus.unimplemented, false, 'this proxy opens no tunnels by CONNECT'),
+  row('unsupported', 'downstream', 501, grpcStatus.unimplemented, false, 'the upstream takes no upgrades over HTTP/2'),
 ];
 
 /** Reason codes by camelCase name; the order is the table's. */
@@ -111,6 +112,7 @@ export const Reason = {
   proxyOverload: 20,
   requestTimeout: 21,
   connectRefused: 22,
+  unsupported: 23,
 } as const;
 
 export type ReasonCode = (typeof Reason)[keyof typeof Reason];

@@ -61,6 +61,11 @@ export class Sidecar {
     return this.plane.inboundTraffic.inFlight;
   }
 
+  /** Every request has its answer, and every caller's connection has had its two GOAWAYs and is closed. */
+  get isDrained(): boolean {
+    return this.inFlight === 0 && this.plane.drainingConnections === 0;
+  }
+
   async stop(): Promise<void> {
     await this.control.close();
     await this.plane.close();

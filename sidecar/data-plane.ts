@@ -146,6 +146,11 @@ export class DataPlane implements Plane {
     this.inbound?.drain();
   }
 
+  /** Callers' connections that still hear their GOAWAYs, or have streams. */
+  get drainingConnections(): number {
+    return this.inbound?.http2ConnectionCount ?? 0;
+  }
+
   async close(): Promise<void> {
     this.healthChecks.close();
     await Promise.all(this.listeners.map((listener) => listener.close()));

@@ -88,7 +88,7 @@ async function finish(sidecar: Sidecar, config: SidecarConfig): Promise<void> {
   void nextSignal().then(() => {
     insisted = true;
   });
-  while (sidecar.inFlight > 0 && performance.now() < deadline && !insisted) {
+  while (!sidecar.isDrained && performance.now() < deadline && !insisted) {
     await new Promise((resolve) => setTimeout(resolve, 20));
   }
   await sidecar.stop();

@@ -23,13 +23,15 @@ import { answerFor, grpcTrailersFor } from './answers.ts';
 import type { ExchangeContext, RequestView, Side } from './context.ts';
 import type { HttpStream, UpstreamConnection, UpstreamWaiter } from './http-stream.ts';
 import type { Peer } from './peer.ts';
+import { Replay } from './replay.ts';
+import { resetTowardCaller, resetTowardUpstream } from './reset-codes.ts';
 import { ResponseSide } from './response-side.ts';
 import type { Target } from './targets.ts';
 import type { TrafficStats } from './traffic-stats.ts';
 
 const Phase = { admitting: 0, queued: 1, connecting: 2, forwarding: 3, settled: 4 } as const;
 
-/** A request that a server refused and that has no content is sent again this often. */
+/** A request that a server refused is sent again this often. */
 const resendsMax = 2;
 /** One that a connection left behind when it was told to go (GOAWAY) moves on this often: no server has seen it. */
 const movesMax = 20;
@@ -74,7 +76,8 @@ export class Exchange extends Timer implements RequestView, StreamHandler, Upstr
   private requestTrailers: HeaderList | null = null;
   private resends = 0;
   private moves = 0;
-  private sentContent = false;
+  /** What was sent of the request's content; null while there was none. */
+  private replay: Replay | null = null;
 
   constructor(
     context: ExchangeContext,
@@ -127,6 +130,8 @@ export class Exchange extends Timer implements RequestView, StreamHandler, Upstr
 
   /** Sends the request on to the endpoint that the side picks. */
   private forward(): void {
+    // We are a proxy for services, not a tunnel to wherever the caller likes (RFC 9110 §9.3.6).
+    if (this.head.method === 'CONNECT' && this.head.protocol === '') return this.refuse(Reason.connectRefused, 0);
     const address = this.side.pick(this);
     if (address === '') return this.refuse(Reason.noEndpoints, connectRetryAfterMs);
     this.address = address;
@@ -136,6 +141,7 @@ export class Exchange extends Timer implements RequestView, StreamHandler, Upstr
 
   onConnection(connection: UpstreamConnection): void {
     if (this.phase !== Phase.connecting) return;
+    if (this.head.protocol !== '' && !connection.takesExtendedConnect) return this.refuse(Reason.unsupported, 0);
     this.phase = Phase.forwarding;
     const held = this.held;
     const ends = this.requestEnded && held === null && this.requestTrailers === null;
@@ -147,7 +153,7 @@ export class Exchange extends Timer implements RequestView, StreamHandler, Upstr
       this.held = null;
       const bytes = Buffer.allocUnsafe(held.bytes);
       held.moveTo(bytes, 0, bytes.length);
-      this.sentContent = true;
+      this.keepForReplay(bytes, 0, bytes.length);
       up.sendData(bytes, 0, bytes.length, this.requestEnded && this.requestTrailers === null);
     }
     if (this.requestTrailers !== null) up.sendTrailers(this.requestTrailers);
@@ -166,7 +172,7 @@ export class Exchange extends Timer implements RequestView, StreamHandler, Upstr
   onData(buf: Buffer, start: number, end: number, endStream: boolean): void {
     if (endStream) this.requestEnded = true;
     if (this.up !== null && !this.up.isClosed) {
-      this.sentContent = true;
+      if (!this.headSent) this.keepForReplay(buf, start, end);
       this.up.sendData(buf, start, end, endStream);
     } else if (this.phase < Phase.forwarding) {
       if (end > start) {
@@ -178,13 +184,13 @@ export class Exchange extends Timer implements RequestView, StreamHandler, Upstr
 
   onTrailers(list: HeaderList): void {
     this.requestEnded = true;
-    if (this.up !== null) this.up.sendTrailers(list);
-    else if (this.phase < Phase.forwarding) this.requestTrailers = list;
+    this.requestTrailers = list;
+    this.up?.sendTrailers(list);
   }
 
   /** The caller gave up, its connection is gone, or it took nothing for too long. */
   onReset(code: number, cause: number): void {
-    this.up?.reset(code === ErrorCode.noError ? ErrorCode.cancel : mapResetCode(code));
+    this.up?.reset(resetTowardUpstream(code));
     if (this.phase === Phase.connecting) {
       this.context.upstreams.cancel(this.address, this.side.protocolFor(this), this);
     }
@@ -197,6 +203,7 @@ export class Exchange extends Timer implements RequestView, StreamHandler, Upstr
     if (list.status >= 200) {
       this.status = list.status;
       this.headSent = true;
+      this.replay = null;
       if (endStream) this.grpcStatus = list.grpcStatus;
       if (list.status >= 500 || (endStream && list.grpcStatus !== ''))
         this.responseReason = list.get('weir-reason') ?? '';
@@ -227,16 +234,33 @@ export class Exchange extends Timer implements RequestView, StreamHandler, Upstr
     }
     const unprocessed =
       cause === ResetCause.unprocessed || (code === ErrorCode.refusedStream && cause === ResetCause.peer);
-    if (unprocessed && !this.headSent && !this.sentContent && this.requestEnded && this.mayGoAgain(cause)) {
-      this.up = null;
-      this.side.release(this);
-      return this.forward();
-    }
+    if (unprocessed && !this.headSent && this.resend(cause)) return;
     const reason = reasonOfReset(cause);
     if (!this.headSent) return this.refuse(reason, reason === Reason.upstreamConnect ? connectRetryAfterMs : 0);
     // A truncated answer never looks complete.
-    this.down.reset(mapResetCode(code));
+    this.down.reset(resetTowardCaller(code, cause, this.head.isGrpc));
     this.settle(outcomeOfReason(reason), reason);
+  }
+
+  /** Sends the request again: nobody has looked at it. False when it cannot be. */
+  private resend(cause: number): boolean {
+    const sent = this.replay === null ? null : this.replay.content();
+    if ((this.replay !== null && sent === null) || !this.mayGoAgain(cause)) return false;
+    this.up = null;
+    this.replay = null;
+    if (sent !== null) {
+      // The caller may get credit for these bytes twice, and so ahead of its time: by what a replay holds at most.
+      this.held = new SendQueue(this.context.budget);
+      this.held.append(sent, 0, sent.length);
+    }
+    this.side.release(this);
+    this.forward();
+    return true;
+  }
+
+  private keepForReplay(buf: Buffer, start: number, end: number): void {
+    this.replay ??= new Replay();
+    this.replay.keep(buf, start, end);
   }
 
   // ── Ends ────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -247,7 +271,8 @@ export class Exchange extends Timer implements RequestView, StreamHandler, Upstr
     this.up?.reset(ErrorCode.cancel);
     if (!this.headSent) return this.refuse(Reason.deadline, 0);
     if (this.head.isGrpc) this.down.sendTrailers(grpcTrailersFor(Reason.deadline));
-    else this.down.reset(ErrorCode.cancel);
+    else this.down.reset(ErrorCode.internalError);
+    if (!this.requestEnded) this.down.reset(ErrorCode.noError);
     this.settle(Outcome.failure, Reason.deadline);
   }
 
@@ -306,18 +331,4 @@ function reasonOfReset(cause: number): number {
   if (cause === ResetCause.flowControl) return Reason.flowControl;
   if (cause === ResetCause.protocol) return Reason.upstreamProtocol;
   return cause === ResetCause.notConnected ? Reason.upstreamConnect : Reason.upstreamReset;
-}
-
-/** Codes that mean something end to end pass; those about one hop become INTERNAL_ERROR. */
-function mapResetCode(code: number): number {
-  switch (code) {
-    case ErrorCode.cancel:
-    case ErrorCode.refusedStream:
-    case ErrorCode.noError:
-    case ErrorCode.enhanceYourCalm:
-    case ErrorCode.internalError:
-      return code;
-    default:
-      return ErrorCode.internalError;
-  }
 }

@@ -21,6 +21,8 @@ export interface HttpStream extends CreditSource {
 
 /** A connection to an endpoint that can take one more request now. */
 export interface UpstreamConnection {
+  /** Whether it can carry an extended CONNECT, the form in which upgrades pass the proxy (RFC 8441). */
+  readonly takesExtendedConnect: boolean;
   request(list: HeaderList, endStream: boolean, handler: StreamHandler): HttpStream;
 }
 

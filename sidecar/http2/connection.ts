@@ -11,13 +11,14 @@
  */
 
 import type { ConnectionEvents } from './connection-events.ts';
-import { defaultFrameBytesMax, ErrorCode, prefaceBytes, streamIdMax } from './constants.ts';
+import { defaultFrameBytesMax, ErrorCode } from './constants.ts';
 import { ControlFrames, type ControlTarget } from './control-frames.ts';
+import { Drain } from './drain.ts';
 import { FlowBudget } from './flow-budget.ts';
 import { FrameDispatch } from './frame-dispatch.ts';
 import { FrameReader } from './frame-reader.ts';
 import { writeGoaway, writePing, writeRstStream } from './frame-writer.ts';
-import { matchPreface, writeGreeting } from './greeting.ts';
+import { PrefaceReader, writeGreeting } from './greeting.ts';
 import { GlitchVerdict, Guard } from './guard.ts';
 import { HeaderWriter } from './header-writer.ts';
 import { Holding, type HoldingOwner } from './holding.ts';
@@ -43,6 +44,7 @@ const pingContent = Buffer.from('weirping', 'latin1');
 export class Http2Connection implements StreamOwner, HoldingOwner, ControlTarget, MessageTarget {
   readonly isServer: boolean;
   readonly output = new Output();
+  readonly drainSteps = new Drain(this.output);
   readonly peer: PeerSettings = initialPeerSettings();
   readonly events: ConnectionEvents;
   readonly guard: Guard;
@@ -58,13 +60,12 @@ export class Http2Connection implements StreamOwner, HoldingOwner, ControlTarget
   private readonly headerWriter: HeaderWriter;
   private readonly table: StreamTable;
   readonly sender: Sender;
-  private readonly receiver: Receiver;
+  readonly receiver: Receiver;
   private readonly budget: FlowBudget;
   private readonly holding: Holding;
   private readonly messages: MessageFrames;
   private readonly control: ControlFrames;
-  private prefaceMatched: number;
-  private isDraining = false;
+  private readonly preface: PrefaceReader;
   private outputWanted = false;
   private controlFrameCount = 0;
 
@@ -73,6 +74,7 @@ export class Http2Connection implements StreamOwner, HoldingOwner, ControlTarget
     this.limits = limits;
     this.events = events;
     this.budget = budget;
+    this.preface = new PrefaceReader(isServer);
     this.guard = new Guard(limits);
     this.waits = new Waits(limits);
     this.headerWriter = new HeaderWriter(this.output);
@@ -88,7 +90,6 @@ export class Http2Connection implements StreamOwner, HoldingOwner, ControlTarget
     this.messages = new MessageFrames(this, limits, this.table, this.receiver);
     this.control = new ControlFrames(this, limits, this.table, this.sender, this.headerWriter.encoder);
     this.reader = new FrameReader(new FrameDispatch(this, this.messages, this.control));
-    this.prefaceMatched = isServer ? 0 : prefaceBytes.length;
     writeGreeting(this.output, isServer, limits, this.receiver.initialWindowBytes);
     this.waits.onSettingsSent();
     this.receiver.open();
@@ -99,18 +100,16 @@ export class Http2Connection implements StreamOwner, HoldingOwner, ControlTarget
   /** Bytes from the socket, buf[start, end); they are not kept. */
   receive(buf: Buffer, start: number, end: number, nowMs = this.guard.nowMs): void {
     this.guard.onReceive(nowMs);
-    const before = this.prefaceMatched;
-    if (before < prefaceBytes.length) {
-      this.prefaceMatched = matchPreface(buf, start, end, before);
-      if (this.prefaceMatched < 0) return this.fail(ErrorCode.protocolError, 'no HTTP/2 preface');
-    }
-    this.reader.push(buf, start + this.prefaceMatched - before, end);
+    const from = this.preface.skip(buf, start, end);
+    if (from < 0) return this.fail(ErrorCode.protocolError, 'no HTTP/2 preface');
+    this.reader.push(buf, from, end);
     if (this.budget.isOver) this.budget.relieve();
   }
 
   /** Time passes: call it a few times a second. */
   onTick(nowMs: number): void {
     if (this.isDead) return;
+    if (this.drainSteps.isOverdue(nowMs)) this.finishDrain();
     const limit = this.waits.overdue(nowMs, this.peerSettingsSeen, this.messages.unfinished || this.reader.unfinished);
     if (limit !== Limit.none) this.exceed(limit);
     else this.holding.onTick(nowMs);
@@ -153,12 +152,23 @@ export class Http2Connection implements StreamOwner, HoldingOwner, ControlTarget
 
   /** Whether `request` may be called now. */
   get canOpenStream(): boolean {
-    return !this.isGoingAway && this.table.byId.size < this.streamsMax;
+    // How many streams the peer takes, and whether it speaks HTTP/2 at all, is known only from its SETTINGS.
+    return this.peerSettingsSeen && !this.isGoingAway && this.table.byId.size < this.streamsMax;
   }
 
   /** Streams of ours at a time. */
   get streamsMax(): number {
     return Math.min(this.peer.concurrentStreamsMax, this.limits.upstreamStreamsMax);
+  }
+
+  /** Whether the peer takes extended CONNECT (RFC 8441). */
+  get takesExtendedConnect(): boolean {
+    return this.peer.connectProtocolEnabled;
+  }
+
+  /** Nothing is left to do, and nothing can come any more: the socket may close. */
+  get isFinished(): boolean {
+    return this.isGoingAway && this.table.byId.size === 0 && !this.drainSteps.isWaiting;
   }
 
   get streamCount(): number {
@@ -168,11 +178,6 @@ export class Http2Connection implements StreamOwner, HoldingOwner, ControlTarget
   /** As of now; for operators. */
   streams(): IterableIterator<Http2Stream> {
     return this.table.byId.values();
-  }
-
-  /** What we announced, for new streams of the peer. */
-  get initialWindowBytes(): number {
-    return this.receiver.initialWindowBytes;
   }
 
   get receivedUndrainedBytes(): number {
@@ -186,6 +191,7 @@ export class Http2Connection implements StreamOwner, HoldingOwner, ControlTarget
   /** Opens a stream toward a server and sends the request's head. */
   request(list: HeaderList, endStream: boolean, handler: StreamHandler): Http2Stream {
     const stream = this.createStream(this.table.nextId);
+    stream.method = list.method;
     this.guard.onStream();
     this.table.nextId += 2;
     if (this.table.nextId >= retireAtStreamId) this.isGoingAway = true;
@@ -194,13 +200,12 @@ export class Http2Connection implements StreamOwner, HoldingOwner, ControlTarget
     return stream;
   }
 
-  /** Announces the end: streams up to the last one seen finish, new ones are for another connection (§6.8). */
+  /** Announces the end: streams that crossed with the announcement still count, then no more come (see drain.ts). */
   drain(): void {
-    if (this.isDead || this.isDraining) return;
-    this.isDraining = true;
+    if (this.isDead || !this.drainSteps.begin(this.isServer)) return;
     this.isGoingAway = true;
-    writeGoaway(this.output, streamIdMax, ErrorCode.noError, 'draining');
-    this.wantOutput();
+    if (this.drainSteps.isWaiting) this.ping();
+    else this.wantOutput();
   }
 
   /** Asks the peer for a sign of life; `waits.pingAckedMs` says when it came. */
@@ -209,6 +214,13 @@ export class Http2Connection implements StreamOwner, HoldingOwner, ControlTarget
     writePing(this.output, false, pingContent, 0);
     this.waits.onPingSent();
     this.wantOutput();
+  }
+
+  private finishDrain(): void {
+    this.drainSteps.finish(this.table.lastPeerId);
+    this.wantOutput();
+    // Whoever waits for the connection's end looks again.
+    this.events.onCapacity();
   }
 
   sendHeaders(stream: Http2Stream, list: HeaderList, endStream: boolean): void {
@@ -246,20 +258,13 @@ export class Http2Connection implements StreamOwner, HoldingOwner, ControlTarget
 
   onPingAck(): void {
     if (!this.waits.onPingAck(this.guard.nowMs)) this.glitch();
-  }
-
-  onSettingsAck(): void {
-    this.receiver.onSettingsAck(this.table.byId.values());
+    else if (this.drainSteps.isWaiting) this.finishDrain();
   }
 
   onPeerSettings(): void {
     this.peerSettingsSeen = true;
     this.sender.frameBytesMax = Math.min(this.peer.frameBytesMax, defaultFrameBytesMax);
     this.events.onCapacity();
-  }
-
-  onRequest(stream: Http2Stream, list: HeaderList, endStream: boolean): void {
-    this.events.onRequest(stream, list, endStream);
   }
 
   onPeerGoaway(lastStreamId: number, code: number, detail: string): void {
@@ -313,7 +318,7 @@ export class Http2Connection implements StreamOwner, HoldingOwner, ControlTarget
     this.isDead = true;
     this.isGoingAway = true;
     this.table.endAll(this.sender, ErrorCode.internalError);
-    writeGoaway(this.output, this.table.lastPeerId, code, detail);
+    writeGoaway(this.output, this.drainSteps.lastStreamId(this.table.lastPeerId), code, detail);
     this.wantOutput();
     this.events.onFatal(code, detail);
   }
@@ -379,6 +384,7 @@ export class Http2Connection implements StreamOwner, HoldingOwner, ControlTarget
   private endLocal(stream: Http2Stream): void {
     stream.localClosed = true;
     if (stream.remoteClosed) this.endStream(stream);
+    else if (stream.resetAfterEnd) this.resetStream(stream, ErrorCode.noError);
   }
 
   writeReset(streamId: number, code: number): void {

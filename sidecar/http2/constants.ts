@@ -36,6 +36,8 @@ export const SettingId = {
   initialWindowSize: 4,
   maxFrameSize: 5,
   maxHeaderListSize: 6,
+  /** RFC 8441 §3. */
+  enableConnectProtocol: 8,
 } as const;
 
 export const ErrorCode = {

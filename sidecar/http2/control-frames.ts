@@ -10,6 +10,7 @@ import type { HpackEncoder } from './hpack/encoder.ts';
 import { Limit } from './limit-codes.ts';
 import type { ConnectionLimits } from './limits.ts';
 import type { Output } from './output.ts';
+import type { Receiver } from './receiver.ts';
 import type { Sender } from './sender.ts';
 import { applySetting, type PeerSettings } from './settings.ts';
 import { type Http2Stream, ResetCause } from './stream.ts';
@@ -23,6 +24,7 @@ const priorityUpdateType = 0x10;
 export interface ControlTarget {
   readonly output: Output;
   readonly peer: PeerSettings;
+  readonly receiver: Receiver;
   readonly guard: Guard;
   readonly waits: Waits;
   /** The peer has passed this limit: its connection ends. */
@@ -35,7 +37,6 @@ export interface ControlTarget {
   wantOutput(): void;
   wantControlOutput(): void;
   onPeerSettings(): void;
-  onSettingsAck(): void;
   onPingAck(): void;
   onPeerGoaway(lastStreamId: number, code: number, detail: string): void;
 }
@@ -108,7 +109,7 @@ export class ControlFrames {
     if ((flags & Flag.ack) !== 0) {
       if (length !== 0) target.fail(ErrorCode.frameSizeError, 'SETTINGS ack with content');
       else if (!target.waits.onSettingsAck()) target.glitch();
-      else target.onSettingsAck();
+      else target.receiver.onSettingsAck(this.table.byId.values());
       return;
     }
     if (length % 6 !== 0) return target.fail(ErrorCode.frameSizeError, 'SETTINGS of a wrong size');
@@ -118,8 +119,9 @@ export class ControlFrames {
     for (let at = start; at < end; at += 6) {
       const code = applySetting(target.peer, buf.readUInt16BE(at), buf.readUInt32BE(at + 2));
       if (code !== 0) return target.fail(code, 'invalid setting');
+      // Entry by entry: a table that shrinks and grows in one frame has lost its entries (RFC 7541 §4.2).
+      this.encoder.setPeerTableBytes(target.peer.headerTableBytes);
     }
-    this.encoder.setPeerTableBytes(target.peer.headerTableBytes);
     if (!this.shiftWindows(target.peer.initialWindowBytes - windowBefore)) {
       return target.fail(ErrorCode.flowControlError, 'stream window above 2^31-1');
     }

@@ -21,16 +21,28 @@ export function writeGreeting(
     [SettingId.initialWindowSize, initialWindowBytes],
     [SettingId.maxHeaderListSize, limits.headerListBytesMax],
   ];
-  if (isServer) settings.push([SettingId.maxConcurrentStreams, limits.concurrentStreamsMax]);
-  else settings.push([SettingId.enablePush, 0]);
+  if (isServer) {
+    settings.push([SettingId.maxConcurrentStreams, limits.concurrentStreamsMax], [SettingId.enableConnectProtocol, 1]);
+  } else settings.push([SettingId.enablePush, 0]);
   writeSettings(output, settings);
 }
 
-/** How many bytes of the preface are there, with buf[start, end) behind `matched` ones; -1 when it is something else. */
-export function matchPreface(buf: Buffer, start: number, end: number, matched: number): number {
-  const count = Math.min(end - start, prefaceBytes.length - matched);
-  for (let i = 0; i < count; i++) {
-    if (buf[start + i] !== prefaceBytes[matched + i]) return -1;
+/** What of the client's preface a server has seen. */
+export class PrefaceReader {
+  private matched: number;
+
+  constructor(isServer: boolean) {
+    this.matched = isServer ? 0 : prefaceBytes.length;
   }
-  return matched + count;
+
+  /** Where in buf[start, end) the preface ends, or the bytes do; -1 when they are something else. */
+  skip(buf: Buffer, start: number, end: number): number {
+    let pos = start;
+    while (this.matched < prefaceBytes.length && pos < end) {
+      if (buf[pos] !== prefaceBytes[this.matched]) return -1;
+      this.matched++;
+      pos++;
+    }
+    return pos;
+  }
 }

@@ -4,6 +4,7 @@
  */
 import type { ConnectionEvents } from './connection-events.ts';
 import { ErrorCode, Flag } from './constants.ts';
+import type { Drain } from './drain.ts';
 import type { Guard } from './guard.ts';
 import { HeaderBlock } from './header-block.ts';
 import { HpackDecoder } from './hpack/decoder.ts';
@@ -19,6 +20,7 @@ import type { StreamTable } from './stream-table.ts';
 export interface MessageTarget {
   readonly isServer: boolean;
   readonly peerSettingsSeen: boolean;
+  readonly drainSteps: Drain;
   readonly guard: Guard;
   readonly output: Output;
   readonly events: ConnectionEvents;
@@ -32,7 +34,6 @@ export interface MessageTarget {
   creditStream(stream: Http2Stream, bytes: number): void;
   giveBack(bytes: number): void;
   wantControlOutput(): void;
-  onRequest(stream: Http2Stream, list: HeaderList, endStream: boolean): void;
 }
 
 export class MessageFrames {
@@ -171,6 +172,8 @@ export class MessageFrames {
     if ((streamId & 1) === 0) return this.target.fail(ErrorCode.protocolError, 'even stream id from a client');
     this.table.lastPeerId = streamId;
     this.target.guard.onStream();
+    // After our last GOAWAY a stream is one that the peer will send elsewhere: it crossed with it (RFC 9113 §6.8).
+    if (this.target.drainSteps.isFinal) return this.target.writeReset(streamId, ErrorCode.refusedStream);
     if (this.table.byId.size >= this.limits.concurrentStreamsMax) return this.refuse(streamId, Limit.concurrentStreams);
     if (this.target.output.bytes > this.limits.outputBytesMax) return this.refuse(streamId, Limit.outputBytes);
     if (this.dependsOnItself) return this.onMalformed(streamId);
@@ -180,7 +183,7 @@ export class MessageFrames {
     created.headDone = true;
     created.remoteClosed = endStream;
     created.contentLength = list.contentLength;
-    this.target.onRequest(created, list, endStream);
+    this.target.events.onRequest(created, list, endStream);
     if (created.isClosed) this.target.endStream(created);
   }
 
@@ -201,10 +204,13 @@ export class MessageFrames {
       return this.target.streamError(stream.id, ErrorCode.protocolError);
     }
     if (!isInformational) {
+      stream.contentLength = stream.announcedContent(list);
+      // Less content than announced is a truncated answer (RFC 9113 §8.1.1).
+      if (endStream && stream.contentLength > 0) {
+        return this.target.streamError(stream.id, ErrorCode.protocolError);
+      }
       stream.headDone = true;
       stream.remoteClosed = endStream;
-      // The length of an answer to HEAD is not the length of its content, which is none (RFC 9110 §8.6).
-      if (!endStream) stream.contentLength = list.contentLength;
     }
     stream.handler?.onHeaders(list, endStream);
     if (stream.isClosed) this.target.endStream(stream);

@@ -10,6 +10,8 @@ export interface PeerSettings {
   initialWindowBytes: number;
   frameBytesMax: number;
   headerListBytesMax: number;
+  /** The peer takes extended CONNECT (RFC 8441 §3). */
+  connectProtocolEnabled: boolean;
 }
 
 export function initialPeerSettings(): PeerSettings {
@@ -20,6 +22,7 @@ export function initialPeerSettings(): PeerSettings {
     initialWindowBytes: defaultWindowBytes,
     frameBytesMax: defaultFrameBytesMax,
     headerListBytesMax: Number.POSITIVE_INFINITY,
+    connectProtocolEnabled: false,
   };
 }
 
@@ -46,6 +49,11 @@ export function applySetting(settings: PeerSettings, id: number, value: number):
       return 0;
     case SettingId.maxHeaderListSize:
       settings.headerListBytesMax = value;
+      return 0;
+    case SettingId.enableConnectProtocol:
+      // Once given it cannot be taken back.
+      if (value > 1 || (value === 0 && settings.connectProtocolEnabled)) return ErrorCode.protocolError;
+      settings.connectProtocolEnabled = value === 1;
       return 0;
     default:
       return 0;

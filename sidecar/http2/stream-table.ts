@@ -6,7 +6,10 @@
 import type { Sender } from './sender.ts';
 import { type Http2Stream, ResetCause } from './stream.ts';
 
-/** How many resets of ours are remembered. */
+/**
+ * How many resets of ours are remembered. Beyond that, older streams get the benefit of the doubt: a burst of passed
+ * deadlines must not cost the connection when the answers to them come late.
+ */
 const rememberedResetsMax = 256;
 
 export class StreamTable {
@@ -17,6 +20,8 @@ export class StreamTable {
   nextId: number;
   private readonly isServer: boolean;
   private readonly recentResets = new Set<number>();
+  /** The highest reset that had to be forgotten: at or below it, nobody can say any more what was reset. */
+  private forgottenUpTo = 0;
 
   constructor(isServer: boolean) {
     this.isServer = isServer;
@@ -44,13 +49,14 @@ export class StreamTable {
   }
 
   wasReset(id: number): boolean {
-    return this.recentResets.has(id);
+    return id <= this.forgottenUpTo || this.recentResets.has(id);
   }
 
   rememberReset(id: number): void {
     if (this.recentResets.size >= rememberedResetsMax) {
       for (const oldest of this.recentResets) {
         this.recentResets.delete(oldest);
+        this.forgottenUpTo = Math.max(this.forgottenUpTo, oldest);
         break;
       }
     }

@@ -8,6 +8,8 @@
  * granted = outstanding (the peer may still send it) + held (received, not yet given back) + toReturn (given back, not
  * yet announced). Only `credit` moves bytes out of `held`, and it is called when the far side's socket took them.
  */
+
+import { ErrorCode } from './constants.ts';
 import type { FlowBudget } from './flow-budget.ts';
 import type { HeaderList } from './hpack/field.ts';
 import { SendQueue } from './send-queue.ts';
@@ -98,6 +100,11 @@ export class Http2Stream implements CreditSource {
   held = 0;
   toReturn = 0;
 
+  /** Ours: how the answer is framed depends on the request (RFC 9110 §6.4.1). */
+  method = '';
+  /** Ours to send: once our side is complete, the peer hears that the rest of its side is not wanted. */
+  resetAfterEnd = false;
+
   /** content-length announced by the peer, -1 if none, and what came so far (§8.1.1). */
   contentLength = -1;
   contentReceived = 0;
@@ -118,6 +125,12 @@ export class Http2Stream implements CreditSource {
     return this.queue === null ? 0 : this.queue.bytes;
   }
 
+  /** How much content this answer to our request says it has, -1 = it does not say (RFC 9110 §6.4.1, §9.3.6). */
+  announcedContent(list: HeaderList): number {
+    if (this.method === 'HEAD' || list.status === 204 || list.status === 304) return 0;
+    return this.method === 'CONNECT' ? -1 : list.contentLength;
+  }
+
   sendHeaders(list: HeaderList, endStream: boolean): void {
     this.owner.sendHeaders(this, list, endStream);
   }
@@ -131,8 +144,13 @@ export class Http2Stream implements CreditSource {
     this.owner.sendTrailers(this, list);
   }
 
+  /**
+   * Ends the stream at once; what is queued is lost. NO_ERROR says that the answer is complete and the rest of the
+   * request unwanted (RFC 9113 §8.1): it waits until the answer is out.
+   */
   reset(code: number): void {
-    this.owner.resetStream(this, code);
+    if (code === ErrorCode.noError && !this.localClosed) this.resetAfterEnd = true;
+    else this.owner.resetStream(this, code);
   }
 
   credit(bytes: number): void {

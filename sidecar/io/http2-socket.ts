@@ -4,7 +4,8 @@
  * callback, so a busy connection flushes again in the same turn.
  */
 import type net from 'node:net';
-import { type ConnectionEvents, Http2Connection } from '../http2/connection.ts';
+import { Http2Connection } from '../http2/connection.ts';
+import type { ConnectionEvents } from '../http2/connection-events.ts';
 import type { HeaderList } from '../http2/hpack/field.ts';
 import type { ConnectionLimits } from '../http2/limits.ts';
 import { releaseChunk, type Written } from '../http2/output.ts';
@@ -113,7 +114,7 @@ export class Http2Socket implements ConnectionEvents, Flushable, Ticking {
   }
 
   closeIfDone(): void {
-    if (!this.connection.isGoingAway || this.connection.streamCount > 0 || this.isClosed || this.isWriting) return;
+    if (!this.connection.isFinished || this.isClosed || this.isWriting) return;
     if (this.connection.output.bytes > 0) return flushThisTurn(this);
     this.socket.end(() => this.socket.destroy());
   }

@@ -93,6 +93,10 @@ export class Listener {
     return this.http2.size + this.http1Sockets.size;
   }
 
+  get http2ConnectionCount(): number {
+    return this.http2.size;
+  }
+
   get streamCount(): number {
     let count = 0;
     for (const { socket } of this.http2) count += socket.connection.streamCount;

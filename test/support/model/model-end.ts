@@ -3,7 +3,8 @@
  * most one write is under way, one flush a turn, and a socket that can be blocked for as long as the test likes. What
  * it wrote waits in `wire` for whoever carries it to the other end.
  */
-import { type ConnectionEvents, Http2Connection } from '../../../sidecar/http2/connection.ts';
+import { Http2Connection } from '../../../sidecar/http2/connection.ts';
+import type { ConnectionEvents } from '../../../sidecar/http2/connection-events.ts';
 import type { HeaderList } from '../../../sidecar/http2/hpack/field.ts';
 import { type ConnectionLimits, defaultLimits } from '../../../sidecar/http2/limits.ts';
 import { releaseChunk, type Written } from '../../../sidecar/http2/output.ts';

@@ -149,7 +149,7 @@ describe('the budget of the process', () => {
     budget.charge(40 * kib);
     const other = upload(peers, 65_535);
     expect(other.down.held).toBe(65_535);
-    expect(new Peer(true, defaultLimits, budget).connection.initialWindowBytes).toBe(16 * kib);
+    expect(new Peer(true, defaultLimits, budget).connection.receiver.initialWindowBytes).toBe(16 * kib);
   });
 
   test('lets the largest buffers go first and leaves the small ones alone', () => {
