@@ -6,13 +6,17 @@ import { afterEach, describe, expect, test } from 'vitest';
 import { Protocol } from '../../sidecar/exchange/http-stream.ts';
 import { FrameType } from '../../sidecar/http2/constants.ts';
 import { HeaderList } from '../../sidecar/http2/hpack/field.ts';
-import { retireAtStreamId } from '../../sidecar/http2/limits.ts';
+import { type ConnectionLimits, defaultLimits, retireAtStreamId } from '../../sidecar/http2/limits.ts';
 import { ResetCause } from '../../sidecar/http2/stream.ts';
 import type { PoolSettings } from '../../sidecar/io/upstream/endpoint-connections.ts';
 import { UpstreamPool } from '../../sidecar/io/upstream/pool.ts';
 import { requestThrough } from '../support/pool-rig.ts';
 import { type ScriptedConnection, type ScriptedOptions, ScriptedServer } from '../support/scripted-server.ts';
 import { until } from '../support/until.ts';
+import { frame } from '../support/wire.ts';
+
+/** Of a type that nobody knows. */
+const oddFrames = Buffer.concat(Array.from({ length: 8 }, () => frame(0x42, 0, 0)));
 
 let pool: UpstreamPool;
 let server: ScriptedServer;
@@ -22,8 +26,12 @@ afterEach(async () => {
   await server.close();
 });
 
-async function start(options: ScriptedOptions, settings: Partial<PoolSettings> = {}): Promise<string> {
-  pool = new UpstreamPool({ settings: { tickMs: 10, ...settings } });
+async function start(
+  options: ScriptedOptions,
+  settings: Partial<PoolSettings> = {},
+  limits: Partial<ConnectionLimits> = {},
+): Promise<string> {
+  pool = new UpstreamPool({ settings: { tickMs: 10, ...settings }, limits: { ...defaultLimits, ...limits } });
   server = new ScriptedServer(options);
   return server.listen();
 }
@@ -139,6 +147,22 @@ describe('a connection that ends is replaced', () => {
       [1, 3, 5, 7, 9, 11, 13, 15],
     ]);
     await until(() => server.openCount === 1, { what: 'the retired one is closed' });
+  });
+
+  test('one whose peer is too odd is replaced before its limit ends it', async () => {
+    const address = await start(
+      {
+        onRequest: (connection, streamId) => {
+          connection.answer(streamId);
+          if (server.connections.length === 1) connection.send(oddFrames);
+        },
+      },
+      {},
+      { glitchesMax: 10 },
+    );
+    expect(await load(address, 20, 1)).toEqual({ 200: 20 });
+    await until(() => server.connections[0]?.socket.destroyed, { what: 'the odd one is closed' });
+    expect(server.connections.length).toBe(2);
   });
 
   test('a server that greets and goes is not stormed, and those who wait are told', async () => {

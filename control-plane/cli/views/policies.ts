@@ -36,6 +36,7 @@ function rules({ spec }: PolicyDocument): string {
     isRecord(member(inbound, 'queue')) ? 'queue' : '',
     isRecord(member(inbound, 'deadline')) ? 'deadline' : '',
     isRecord(member(outbound, 'circuitBreaker')) ? 'breaker' : '',
+    isRecord(member(outbound, 'healthCheck')) ? 'health check' : '',
     typeof member(outbound, 'timeout') === 'string' ? `timeout ${text(outbound, 'timeout')}` : '',
   ];
   return parts.filter(Boolean).join('; ') || unknown;

@@ -150,7 +150,9 @@ export class EndpointConnections implements PooledConnectionOwner, DialFacts {
     const idleSinceMs = nowMs - this.settings.idleTimeoutMs;
     for (let i = this.connections.length - 1; i >= 0; i--) {
       const pooled = this.connections[i]!;
-      if (pooled.streamCount === 0 && pooled.quietSinceMs < idleSinceMs) pooled.leave();
+      const isIdle = pooled.streamCount === 0 && pooled.quietSinceMs < idleSinceMs;
+      // The engine may have had enough of its peer (glitches), which nobody is told.
+      if (isIdle || pooled.socket.connection.isGoingAway) pooled.leave();
       else pooled.tick(nowMs);
     }
     for (const pooled of this.leaving) pooled.tick(nowMs);
