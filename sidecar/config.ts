@@ -179,7 +179,7 @@ export const sidecarOptions = defineOptions({
   admin: {
     kind: 'listen',
     default: '127.0.0.1:15000',
-    description: 'GET /config, GET /stats, POST /drain. Loopback or a Unix socket only.',
+    description: 'GET /config, /stats, /streams; POST /drain. Loopback or a Unix socket only.',
   },
   metricsTokenFile: {
     kind: 'string',

@@ -24,6 +24,7 @@ import { MeshToken } from './exchange/mesh-token.ts';
 import { OutboundSide } from './exchange/outbound.ts';
 import { type Target, Targets } from './exchange/targets.ts';
 import { TrafficStats } from './exchange/traffic-stats.ts';
+import { type FlowReading, readFlow, type StreamView, viewStreams } from './http2/flow-view.ts';
 import { type ConnectionLimits, parseLimits } from './http2/limits.ts';
 import { BreakerLog } from './io/breaker-log.ts';
 import { clock } from './io/clock.ts';
@@ -105,7 +106,7 @@ export class DataPlane implements Plane {
     this.timers = new Timers(
       this.wheel,
       () => this.policy.inbound.admission,
-      (nowMs, lagMs) => this.shedder.sample(nowMs, lagMs, heapShare()),
+      (nowMs, lagMs) => this.shedder.sample(nowMs, lagMs, heapShare(), flowBudget.usedShare),
     );
     const explicit = new Map(config.authority.map(splitPair));
     const authorities = new AuthorityMap({ namespace: serviceNameOf(config).namespace, explicit });
@@ -197,6 +198,14 @@ export class DataPlane implements Plane {
 
   get limitTrips(): Float64Array {
     return limitTrips.counts;
+  }
+
+  get flow(): FlowReading {
+    return readFlow(flowBudget);
+  }
+
+  streamViews(): StreamView[] {
+    return viewStreams(flowBudget);
   }
 
   tlsReading(): TlsReading | null {

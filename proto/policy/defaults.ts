@@ -10,6 +10,7 @@ import type {
   ConcurrencySpec,
   DeadlineSpec,
   Enforcement,
+  FlowControlSpec,
   HealthCheckSpec,
   HealthProbeSpec,
   InboundSpec,
@@ -48,6 +49,7 @@ export interface EffectiveInbound {
   concurrency?: ConcurrencySpec;
   queue?: Required<QueueSpec>;
   deadline?: DeadlineSpec;
+  flowControl?: FlowControlSpec;
 }
 
 export interface EffectiveBreaker {
@@ -98,6 +100,7 @@ function inboundWithDefaults(inbound: InboundSpec): EffectiveInbound {
     ...(inbound.concurrency && { concurrency: inbound.concurrency }),
     ...(inbound.queue && { queue: { ...defaultQueue, ...inbound.queue } }),
     ...(inbound.deadline && { deadline: inbound.deadline }),
+    ...(inbound.flowControl && { flowControl: inbound.flowControl }),
   };
 }
 

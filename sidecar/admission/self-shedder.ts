@@ -1,6 +1,6 @@
 /**
- * Whether the proxy itself can bear more: it refuses a share of new requests when its event loop lags or its heap is
- * nearly full. Without that an overloaded proxy answers everything late, and then dies of what it still accepts.
+ * Whether the proxy itself can bear more: it refuses a share of new requests when its event loop lags, its heap is nearly
+ * full, or so are its buffers, held by slow readers: letting new ones wait would only hold more. Without that an overloaded proxy answers everything late, and then dies of what it still accepts.
  *
  * A share, not all or nothing: shedding everything empties the proxy, letting everything in floods it again. The share
  * grows while the loop lags and shrinks once it is well again; between the two thresholds it stays (hysteresis).
@@ -19,9 +19,11 @@ const lagWellShare = 0.5;
 const lagStep = 0.1;
 /** Something else may be making the loop late: some requests always pass, and show whether it is the requests. */
 const lagShareMax = 0.9;
-/** The heap is well again this much below its limit. */
-const heapWellBelow = 0.05;
-const heapShareMin = 0.5;
+/** Buffers in use, of what they may be, that are too much: below where the largest are let go. */
+const bufferShareMax = 0.8;
+/** Heap and buffers are well again this much below their limits. */
+const wellBelow = 0.05;
+const fullShareMin = 0.5;
 
 export class SelfShedder {
   /** The share of new requests to refuse, 0..1. */
@@ -31,6 +33,7 @@ export class SelfShedder {
   private lateSinceMs = -1;
   private lagShare = 0;
   private heapShare = 0;
+  private bufferShare = 0;
   /** What the share has added up to; a whole one is a refusal. */
   private owed = 0;
 
@@ -39,16 +42,18 @@ export class SelfShedder {
     this.heapShareMax = options.heapShareMax;
   }
 
-  get cause(): 'none' | 'lag' | 'heap' {
+  get cause(): 'none' | 'lag' | 'heap' | 'buffers' {
     if (this.share === 0) return 'none';
+    if (this.bufferShare === this.share) return 'buffers';
     return this.heapShare >= this.lagShare ? 'heap' : 'lag';
   }
 
   /** How it is now; call it about ten times a second. */
-  sample(nowMs: number, lagMs: number, heapShare: number): void {
+  sample(nowMs: number, lagMs: number, heapShare: number, bufferShare = 0): void {
     if (this.lagMsMax > 0) this.sampleLag(nowMs, lagMs);
-    if (this.heapShareMax > 0) this.sampleHeap(heapShare);
-    this.share = Math.max(this.lagShare, this.heapShare);
+    if (this.heapShareMax > 0) this.heapShare = shareWhenFull(this.heapShare, heapShare, this.heapShareMax);
+    this.bufferShare = shareWhenFull(this.bufferShare, bufferShare, bufferShareMax);
+    this.share = Math.max(this.lagShare, this.heapShare, this.bufferShare);
   }
 
   /** Asked once for each new request. */
@@ -69,14 +74,12 @@ export class SelfShedder {
     if (this.lateSinceMs < 0) this.lateSinceMs = nowMs;
     if (nowMs - this.lateSinceMs >= sustainMs) this.lagShare = step(this.lagShare, lagStep);
   }
+}
 
-  private sampleHeap(heapShare: number): void {
-    if (heapShare >= this.heapShareMax) {
-      // Half of the requests at the limit, all of them halfway between it and the end.
-      const above = (heapShare - this.heapShareMax) / Math.max(1 - this.heapShareMax, 0.01);
-      this.heapShare = Math.min(1, heapShareMin + above);
-    } else if (heapShare < this.heapShareMax - heapWellBelow) this.heapShare = 0;
-  }
+/** Half of the requests at the limit, all of them halfway between it and the end; none once it is well below. */
+function shareWhenFull(before: number, used: number, max: number): number {
+  if (used >= max) return Math.min(1, fullShareMin + (used - max) / Math.max(1 - max, 0.01));
+  return used < max - wellBelow ? 0 : before;
 }
 
 /** In tenths, exactly: sums of 0.1 would never come back to 0. */

@@ -6,6 +6,7 @@ import type { TimerWheel } from '../../proto/kernel/timer-wheel.ts';
 import type { Admission, Waiter } from '../admission/admission.ts';
 import type { FlowBudget } from '../http2/flow-budget.ts';
 import type { HeaderList } from '../http2/hpack/field.ts';
+import type { FlowSettings } from '../policy/compiled.ts';
 import type { Breaker } from '../resilience/breaker.ts';
 import type { Endpoint } from '../routing/endpoint.ts';
 import type { Upstreams } from './http-stream.ts';
@@ -38,6 +39,8 @@ export interface RequestView extends Waiter {
   connectTimeoutMs: number;
   traffic: TrafficStats | null;
   admission: Admission | null;
+  /** How its content may flow; null = as it comes. */
+  flow: FlowSettings | null;
   holdsPermit: boolean;
   target: Target | null;
   /** What a refusal advises, ms; set by whoever refuses. */

@@ -15,17 +15,19 @@ import { defaultWindowBytes, ErrorCode } from '../http2/constants.ts';
 import type { HeaderList } from '../http2/hpack/field.ts';
 import { SendQueue } from '../http2/send-queue.ts';
 import { ResetCause, type StreamHandler } from '../http2/stream.ts';
+import type { FlowSettings } from '../policy/compiled.ts';
 import type { Breaker } from '../resilience/breaker.ts';
 import { classifyGrpc, classifyHttp, Outcome } from '../resilience/outcome.ts';
 import type { Endpoint } from '../routing/endpoint.ts';
 import { outcomeOfReason } from './accounting.ts';
 import { answerFor, grpcTrailersFor } from './answers.ts';
 import type { ExchangeContext, RequestView, Side } from './context.ts';
-import type { HttpStream, UpstreamConnection, UpstreamWaiter } from './http-stream.ts';
+import type { ContentSink, HttpStream, UpstreamConnection, UpstreamWaiter } from './http-stream.ts';
 import type { Peer } from './peer.ts';
 import { Replay } from './replay.ts';
 import { resetTowardCaller, resetTowardUpstream } from './reset-codes.ts';
 import { ResponseSide } from './response-side.ts';
+import { StreamFlow } from './stream-flow.ts';
 import type { Target } from './targets.ts';
 import type { TrafficStats } from './traffic-stats.ts';
 
@@ -53,6 +55,7 @@ export class Exchange extends Timer implements RequestView, StreamHandler, Upstr
   retryAfterMs = 0;
   traffic: TrafficStats | null = null;
   admission: Admission | null = null;
+  flow: FlowSettings | null = null;
   holdsPermit = false;
   target: Target | null = null;
   endpoint: Endpoint | null = null;
@@ -69,6 +72,10 @@ export class Exchange extends Timer implements RequestView, StreamHandler, Upstr
 
   address = '';
 
+  /** Where content goes; the streams themselves unless the policy puts something in between. */
+  private toUp: ContentSink | null = null;
+  private toDown: ContentSink;
+  private shaping: StreamFlow | null = null;
   private phase: number = Phase.admitting;
   private requestEnded: boolean;
   private headSent = false;
@@ -92,6 +99,7 @@ export class Exchange extends Timer implements RequestView, StreamHandler, Upstr
     this.context = context;
     this.side = side;
     this.down = down;
+    this.toDown = down;
     this.head = head;
     this.requestEnded = endStream;
     this.bytes = head.bytes + (endStream ? 0 : heldContentMax(head.contentLength));
@@ -149,14 +157,35 @@ export class Exchange extends Timer implements RequestView, StreamHandler, Upstr
     up.source = this.down;
     this.down.source = up;
     this.up = up;
+    this.toUp = up;
+    if (this.flow !== null) this.shape(this.flow, up);
     if (held !== null) {
       this.held = null;
       const bytes = Buffer.allocUnsafe(held.bytes);
       held.moveTo(bytes, 0, bytes.length);
       this.keepForReplay(bytes, 0, bytes.length);
-      up.sendData(bytes, 0, bytes.length, this.requestEnded && this.requestTrailers === null);
+      this.toUp.sendData(bytes, 0, bytes.length, this.requestEnded && this.requestTrailers === null);
     }
-    if (this.requestTrailers !== null) up.sendTrailers(this.requestTrailers);
+    if (this.requestTrailers !== null) this.toUp.sendTrailers(this.requestTrailers);
+  }
+
+  private shape(settings: FlowSettings, up: HttpStream): void {
+    const { context, down } = this;
+    const { isGrpc } = this.head;
+    this.shaping = new StreamFlow({ context, settings, isGrpc, down, up, onStalled: () => this.onStalled() });
+    this.toUp = this.shaping.toUp;
+    this.toDown = this.shaping.toDown;
+  }
+
+  /** A reader took nothing for longer than the policy allows. */
+  private onStalled(): void {
+    this.context.budget.stallResets++;
+    if (this.phase !== Phase.settled && !this.headSent) {
+      this.up?.reset(ErrorCode.cancel);
+      return this.refuse(Reason.flowControl, 0);
+    }
+    this.down.reset(ErrorCode.enhanceYourCalm);
+    this.onReset(ErrorCode.cancel, ResetCause.flowControl);
   }
 
   onConnectFailed(reason: number, _detail: string): void {
@@ -171,9 +200,9 @@ export class Exchange extends Timer implements RequestView, StreamHandler, Upstr
 
   onData(buf: Buffer, start: number, end: number, endStream: boolean): void {
     if (endStream) this.requestEnded = true;
-    if (this.up !== null && !this.up.isClosed) {
+    if (this.toUp !== null && !this.toUp.isClosed) {
       if (!this.headSent) this.keepForReplay(buf, start, end);
-      this.up.sendData(buf, start, end, endStream);
+      this.toUp.sendData(buf, start, end, endStream);
     } else if (this.phase < Phase.forwarding) {
       if (end > start) {
         this.held ??= new SendQueue(this.context.budget);
@@ -185,11 +214,12 @@ export class Exchange extends Timer implements RequestView, StreamHandler, Upstr
   onTrailers(list: HeaderList): void {
     this.requestEnded = true;
     this.requestTrailers = list;
-    this.up?.sendTrailers(list);
+    this.toUp?.sendTrailers(list);
   }
 
   /** The caller gave up, its connection is gone, or it took nothing for too long. */
   onReset(code: number, cause: number): void {
+    this.shaping?.stop();
     this.up?.reset(resetTowardUpstream(code));
     if (this.phase === Phase.connecting) {
       this.context.upstreams.cancel(this.address, this.side.protocolFor(this), this);
@@ -214,14 +244,14 @@ export class Exchange extends Timer implements RequestView, StreamHandler, Upstr
 
   onResponseData(buf: Buffer, start: number, end: number, endStream: boolean): void {
     if (this.down.isClosed) this.up?.credit(end - start);
-    else this.down.sendData(buf, start, end, endStream);
+    else this.toDown.sendData(buf, start, end, endStream);
     if (endStream) this.onResponseEnd();
   }
 
   onResponseTrailers(list: HeaderList): void {
     this.grpcStatus = list.grpcStatus;
     if (list.grpcStatus !== '' && list.grpcStatus !== '0') this.responseReason = list.get('weir-reason') ?? '';
-    this.down.sendTrailers(list);
+    this.toDown.sendTrailers(list);
     this.onResponseEnd();
   }
 
@@ -229,7 +259,7 @@ export class Exchange extends Timer implements RequestView, StreamHandler, Upstr
     if (cause === ResetCause.connection) this.connectionLost = true;
     if (this.phase === Phase.settled) {
       // The answer is complete; the upstream only says that it wants no more of the request (RFC 9113 §8.1).
-      this.down.reset(ErrorCode.noError);
+      if (this.shaping === null) this.down.reset(ErrorCode.noError);
       return;
     }
     const unprocessed =
@@ -238,6 +268,7 @@ export class Exchange extends Timer implements RequestView, StreamHandler, Upstr
     const reason = reasonOfReset(cause);
     if (!this.headSent) return this.refuse(reason, reason === Reason.upstreamConnect ? connectRetryAfterMs : 0);
     // A truncated answer never looks complete.
+    this.shaping?.stop();
     this.down.reset(resetTowardCaller(code, cause, this.head.isGrpc));
     this.settle(outcomeOfReason(reason), reason);
   }
@@ -247,6 +278,10 @@ export class Exchange extends Timer implements RequestView, StreamHandler, Upstr
     const sent = this.replay === null ? null : this.replay.content();
     if ((this.replay !== null && sent === null) || !this.mayGoAgain(cause)) return false;
     this.up = null;
+    this.toUp = null;
+    this.toDown = this.down;
+    this.shaping?.stop();
+    this.shaping = null;
     this.replay = null;
     if (sent !== null) {
       // The caller may get credit for these bytes twice, and so ahead of its time: by what a replay holds at most.
@@ -270,6 +305,7 @@ export class Exchange extends Timer implements RequestView, StreamHandler, Upstr
     if (this.phase === Phase.settled) return;
     this.up?.reset(ErrorCode.cancel);
     if (!this.headSent) return this.refuse(Reason.deadline, 0);
+    this.shaping?.stop();
     if (this.head.isGrpc) this.down.sendTrailers(grpcTrailersFor(Reason.deadline));
     else this.down.reset(ErrorCode.internalError);
     if (!this.requestEnded) this.down.reset(ErrorCode.noError);
@@ -281,6 +317,7 @@ export class Exchange extends Timer implements RequestView, StreamHandler, Upstr
     if (this.phase === Phase.connecting) {
       this.context.upstreams.cancel(this.address, this.side.protocolFor(this), this);
     }
+    this.shaping?.stop();
     const answer = answerFor(reason, this.head.isGrpc, retryAfterMs);
     this.headSent = true;
     this.status = answer.head.status;

@@ -5,17 +5,23 @@
 import type { HeaderList } from '../http2/hpack/field.ts';
 import type { CreditSource, StreamHandler } from '../http2/stream.ts';
 
-export interface HttpStream extends CreditSource {
-  handler: StreamHandler | null;
-  /** Gets the credit for what this stream sends, once it is drained. */
-  source: CreditSource | null;
-  /** The peer has ended its side. */
-  readonly remoteClosed: boolean;
+/** Where content goes. */
+export interface ContentSink {
   readonly isClosed: boolean;
-  sendHeaders(list: HeaderList, endStream: boolean): void;
   /** The bytes are copied before this returns. */
   sendData(buf: Buffer, start: number, end: number, endStream: boolean): void;
   sendTrailers(list: HeaderList): void;
+}
+
+export interface HttpStream extends ContentSink, CreditSource {
+  handler: StreamHandler | null;
+  /** Gets the credit for what this stream sends, once it is drained. */
+  source: CreditSource | null;
+  /** The most that may come on it before it is drained; HTTP/1.1 has one size only. */
+  limitWindow?(bytes: number): void;
+  /** The peer has ended its side. */
+  readonly remoteClosed: boolean;
+  sendHeaders(list: HeaderList, endStream: boolean): void;
   reset(code: number): void;
 }
 

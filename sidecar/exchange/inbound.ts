@@ -44,6 +44,7 @@ export class InboundSide implements Side {
     if (meshToken !== null && !meshToken.accepts(request.head)) return Reason.unauthenticated;
     const inbound = policy.inbound;
     const { shadow } = inbound;
+    request.flow = inbound.flow;
     request.deadlineMs = deadlineOf(request.head, inbound.deadlineDefaultMs, inbound.deadlineMaxMs, nowMs);
     const rules = inbound.rateLimits;
     for (let i = 0; i < rules.length; i++) {

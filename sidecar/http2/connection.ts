@@ -49,6 +49,8 @@ export class Http2Connection implements StreamOwner, HoldingOwner, ControlTarget
   readonly events: ConnectionEvents;
   readonly guard: Guard;
   readonly waits: Waits;
+  /** The peer's address; for operators. */
+  peerName = '';
   isReading = true;
   /** GOAWAY was sent (we drain) or received. */
   isGoingAway = false;
@@ -86,7 +88,7 @@ export class Http2Connection implements StreamOwner, HoldingOwner, ControlTarget
     );
     this.receiver = new Receiver(this.output, limits, budget);
     this.table = new StreamTable(isServer);
-    this.holding = new Holding(this, this.table, this.sender, budget, isServer);
+    this.holding = new Holding(this, this.table, this.sender, this.receiver, budget);
     this.messages = new MessageFrames(this, limits, this.table, this.receiver);
     this.control = new ControlFrames(this, limits, this.table, this.sender, this.headerWriter.encoder);
     this.reader = new FrameReader(new FrameDispatch(this, this.messages, this.control));
@@ -173,11 +175,6 @@ export class Http2Connection implements StreamOwner, HoldingOwner, ControlTarget
 
   get streamCount(): number {
     return this.table.byId.size;
-  }
-
-  /** As of now; for operators. */
-  streams(): IterableIterator<Http2Stream> {
-    return this.table.byId.values();
   }
 
   get receivedUndrainedBytes(): number {

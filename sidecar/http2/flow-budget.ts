@@ -4,14 +4,20 @@
  * streams. So the bytes that lie here are counted, as the buffers that they pin, and the answers get firmer:
  *
  *   > 50 %   windows stop growing, new connections begin with smaller ones
- *   > 80 %   grown windows shrink back, connections are lent no credit, new requests wait
+ *   > 80 %   grown windows shrink back, connections are lent no credit, new requests are shed
  *   > 100 %  the largest buffers are let go first, with their streams, until 90 % are reached
  *
  * A reader that takes its time is no fault by itself: nothing else here ends a stream.
  */
 
+import type { StreamView } from './stream-view.ts';
+
 /** A connection as the budget sees it. */
 export interface Holder {
+  /** What its peer may send without asking again. */
+  readonly promisedBytes: number;
+  /** Adds its open streams, for operators. */
+  collectStreams(into: StreamView[]): void;
   /** Adds its streams that have data waiting. */
   collectQueued(into: Queued[]): void;
   /** Bytes that a write under way pins, and that only the end of the connection gives back. */
@@ -62,6 +68,10 @@ export class FlowBudget {
 
   release(bytes: number): void {
     this.usedBytes -= bytes;
+  }
+
+  get usedShare(): number {
+    return this.usedBytes / this.capBytes;
   }
 
   get stopsGrowth(): boolean {

@@ -1,16 +1,20 @@
 /**
- * What one connection holds in memory, for the budget: the waiting data of its streams and the write under way; and who
- * has to go when there is too much of it, or when a stream has stalled for longer than its policy allows.
+ * What one connection holds in memory, for the budget: the waiting data of its streams and the write under way, and how
+ * each is let go. It watches how long that data waits, too.
  */
 import type { FlowBudget, Holder, Queued } from './flow-budget.ts';
 import { chunkBytes } from './output.ts';
+import type { Receiver } from './receiver.ts';
 import type { Sender } from './sender.ts';
 import { Stalls } from './stalls.ts';
 import type { Http2Stream } from './stream.ts';
 import type { StreamTable } from './stream-table.ts';
+import type { StreamView } from './stream-view.ts';
 
 export interface HoldingOwner {
-  /** Ends a stream for reasons of flow control; both ends hear of it. */
+  readonly isServer: boolean;
+  readonly peerName: string;
+  /** Ends a stream to free what it holds; both ends hear of it. */
   letStreamGo(stream: Http2Stream): void;
   letGo(): void;
 }
@@ -19,14 +23,16 @@ export class Holding implements Holder {
   writingBytes = 0;
   private readonly owner: HoldingOwner;
   private readonly table: StreamTable;
+  private readonly receiver: Receiver;
   private readonly budget: FlowBudget;
   private readonly stalls: Stalls;
 
-  constructor(owner: HoldingOwner, table: StreamTable, sender: Sender, budget: FlowBudget, isServer: boolean) {
+  constructor(owner: HoldingOwner, table: StreamTable, sender: Sender, receiver: Receiver, budget: FlowBudget) {
     this.owner = owner;
     this.table = table;
+    this.receiver = receiver;
     this.budget = budget;
-    this.stalls = new Stalls(sender, budget, isServer);
+    this.stalls = new Stalls(sender, budget, owner.isServer);
     budget.holders.add(this);
   }
 
@@ -41,16 +47,35 @@ export class Holding implements Holder {
   }
 
   onTick(nowMs: number): void {
-    for (const stream of this.stalls.observe(this.table.byId.values(), nowMs)) {
-      this.budget.stallResets++;
-      this.owner.letStreamGo(stream);
-    }
+    this.stalls.observe(this.table.byId.values(), nowMs);
   }
 
   /** The connection is gone, and its queues with it. */
   close(): void {
     this.endWrite();
     this.budget.holders.delete(this);
+  }
+
+  get promisedBytes(): number {
+    return this.receiver.window;
+  }
+
+  collectStreams(into: StreamView[]): void {
+    const { isServer, peerName } = this.owner;
+    for (const stream of this.table.byId.values()) {
+      into.push({
+        side: isServer ? 'downstream' : 'upstream',
+        peer: peerName,
+        stream: stream.id,
+        sendWindow: stream.sendWindow,
+        receiveWindow: stream.receiveWindow,
+        windowBytes: stream.windowBytes,
+        queuedBytes: stream.queuedBytes,
+        heldBytes: stream.held,
+        isStalled: stream.stalledSinceMs > 0,
+        stalledMs: Math.round(stream.stalledMs),
+      });
+    }
   }
 
   collectQueued(into: Queued[]): void {

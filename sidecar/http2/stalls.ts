@@ -1,7 +1,8 @@
 /**
  * Flow-control stalls: streams that have data and may not send it. They are looked for by ticks, a few times a second,
- * so that a stream which flows pays nothing for it but one store a frame. A stall is never an error by itself, since a
- * consumer that pauses on purpose is what flow control is for; only a stall timeout in the policy ends the stream.
+ * so that a stream which flows pays nothing for it but one store a frame. A stall is no error, since a consumer that
+ * pauses on purpose is what flow control is for: it is timed here and no more. Policy may end a stream that takes too
+ * long (exchange/stall-watch.ts).
  */
 import { type FlowBudget, StallScope, stallScopeNames } from './flow-budget.ts';
 import type { Sender } from './sender.ts';
@@ -20,12 +21,10 @@ export class Stalls {
     this.offset = isServer ? 0 : stallScopeNames.length;
   }
 
-  /** Answers the streams whose stall timeout has passed. */
-  observe(streams: Iterable<Http2Stream>, nowMs: number): Http2Stream[] {
+  observe(streams: Iterable<Http2Stream>, nowMs: number): void {
     const elapsedMs = this.lastMs === 0 ? 0 : nowMs - this.lastMs;
     this.lastMs = nowMs;
-    const overdue: Http2Stream[] = [];
-    if (this.sender.queuedBytes === 0) return overdue;
+    if (this.sender.queuedBytes === 0) return;
     for (const stream of streams) {
       if (stream.queuedBytes === 0) continue;
       const scope = this.scopeOf(stream);
@@ -37,9 +36,7 @@ export class Stalls {
       const stalledMs = Math.min(elapsedMs, nowMs - stream.stalledSinceMs);
       stream.stalledMs += stalledMs;
       this.budget.stalledMs[this.offset + scope]! += stalledMs;
-      if (stream.stallTimeoutMs > 0 && nowMs - stream.stalledSinceMs >= stream.stallTimeoutMs) overdue.push(stream);
     }
-    return overdue;
   }
 
   private scopeOf(stream: Http2Stream): number {

@@ -82,8 +82,6 @@ export class Http2Stream implements CreditSource {
   /** Since when it has data and may not send it, as ticks see it; 0 = it flows. Then for how long in all, ms. */
   stalledSinceMs = 0;
   stalledMs = 0;
-  /** A stall as long as this ends the stream; 0 = never. */
-  stallTimeoutMs = 0;
   endAfterQueue = false;
   trailersAfterQueue: HeaderList | null = null;
   /** Whether it stands in the connection's round-robin. */
@@ -151,6 +149,10 @@ export class Http2Stream implements CreditSource {
   reset(code: number): void {
     if (code === ErrorCode.noError && !this.localClosed) this.resetAfterEnd = true;
     else this.owner.resetStream(this, code);
+  }
+
+  limitWindow(bytes: number): void {
+    this.windowBytesMax = bytes;
   }
 
   credit(bytes: number): void {

@@ -8,6 +8,8 @@ import { createDoor } from './door.ts';
 export interface AdminFacts {
   config(): unknown;
   stats(): unknown;
+  /** Open streams with their windows and stalls, those that hold most first. */
+  streams(): unknown;
   /** Begins to drain, or goes on. */
   drain(): void;
   /** Requests in flight on the inbound side. */
@@ -25,6 +27,7 @@ export function adminDoor(facts: AdminFacts): FastifyInstance {
   });
   door.get('/config', () => facts.config());
   door.get('/stats', () => facts.stats());
+  door.get('/streams', () => facts.streams());
   door.post('/drain', () => {
     facts.drain();
     const inFlight = facts.inFlight();

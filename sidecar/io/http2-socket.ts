@@ -48,6 +48,7 @@ export class Http2Socket implements ConnectionEvents, Flushable, Ticking {
     this.socket = socket;
     this.owner = owner;
     this.connection = new Http2Connection(isServer, limits, this, flowBudget);
+    this.connection.peerName = `${socket.remoteAddress ?? ''}:${socket.remotePort ?? ''}`;
     socket.on('error', (error) => {
       this.failure ||= error.message;
     });

@@ -8,8 +8,10 @@ import { Counter, Gauge, Registry } from 'prom-client';
 import { bucketUpperUs, type Histogram } from '../../proto/kernel/histogram.ts';
 import { reasonName } from '../../proto/reasons.ts';
 import type { TrafficStats } from '../exchange/traffic-stats.ts';
+import type { FlowReading } from '../http2/flow-view.ts';
 import { limitName } from '../http2/limit-codes.ts';
 import { createDoor } from './door.ts';
+import { defineFlowMetrics } from './flow-metrics.ts';
 import type { OverloadReading } from './plane.ts';
 import { defineTlsMetrics } from './tls/tls-metrics.ts';
 import type { TlsReading } from './tls/tls-stats.ts';
@@ -34,6 +36,7 @@ export interface MetricFacts {
   /** By "upstream|from|to", as labels of one counter. */
   breakerTransitions(): ReadonlyMap<string, number>;
   overload(): OverloadReading;
+  flow(): FlowReading;
   /** By `Limit` code. */
   limitTrips(): Float64Array;
   endpointHealth(): Iterable<EndpointHealthReading>;
@@ -55,6 +58,7 @@ const durationBounds = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.
 export function metricsDoor(facts: MetricFacts, token: string | undefined): FastifyInstance {
   const registry = new Registry();
   defineMetrics(registry, facts);
+  defineFlowMetrics(registry, () => facts.flow());
   defineTlsMetrics(registry, () => facts.tls());
   const door = createDoor();
   door.get('/metrics', async (request, reply) => {

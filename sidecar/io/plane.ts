@@ -5,6 +5,7 @@
 import type { PolicySpec } from '../../proto/policy/schema.ts';
 import type { Targets } from '../exchange/targets.ts';
 import type { TrafficStats } from '../exchange/traffic-stats.ts';
+import type { FlowReading, StreamView } from '../http2/flow-view.ts';
 import type { LivePolicy, PolicyOrigin } from '../policy/swap.ts';
 import type { TlsReading } from './tls/tls-stats.ts';
 import type { EndpointView } from './upstream/endpoint-connections.ts';
@@ -35,6 +36,9 @@ export interface Plane {
   readonly overload: OverloadReading;
   /** How often peers ran into bounds of the HTTP/2 engine, by `Limit` code. */
   readonly limitTrips: Float64Array;
+  readonly flow: FlowReading;
+  /** The streams that hold most, as of now. */
+  streamViews(): StreamView[];
   /** Handshakes, PROXY headers and certificates; null before it listens. */
   tlsReading(): TlsReading | null;
   /** For the own service or a target in use. Throws when the spec cannot be compiled; then nothing has changed. */

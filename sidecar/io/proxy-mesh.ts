@@ -10,6 +10,8 @@ import { reasonName } from '../../proto/reasons.ts';
 import { hideCredentials, type SidecarConfig } from '../config.ts';
 import type { Target } from '../exchange/targets.ts';
 import type { TrafficStats } from '../exchange/traffic-stats.ts';
+import { stallScopeNames } from '../http2/flow-budget.ts';
+import type { FlowReading, StreamView } from '../http2/flow-view.ts';
 import { limitName } from '../http2/limit-codes.ts';
 import type { LivePolicy } from '../policy/swap.ts';
 import { breakerStateName } from '../resilience/breaker.ts';
@@ -170,6 +172,14 @@ export class ProxyMesh implements Mesh, MetricFacts, AdminFacts {
     return this.parts.plane.overload;
   }
 
+  flow(): FlowReading {
+    return this.parts.plane.flow;
+  }
+
+  streams(): StreamView[] {
+    return this.parts.plane.streamViews();
+  }
+
   limitTrips(): Float64Array {
     return this.parts.plane.limitTrips;
   }
@@ -213,6 +223,7 @@ export class ProxyMesh implements Mesh, MetricFacts, AdminFacts {
       queued: this.queueDepth(),
       loopLagMs,
       overload: this.overload(),
+      flowControl: flowView(this.flow()),
       http2Limits: this.limitTripsByName(),
       process: this.process(),
       tls: this.tls(),
@@ -291,6 +302,18 @@ class ProxyTargetLink implements TargetLink {
   setEndpoints(endpoints: readonly Endpoint[]): void {
     this.target.cluster.updateEndpoints(endpoints);
   }
+}
+
+function flowView({ capBytes, stalledMs, ...flow }: FlowReading): unknown {
+  const stalled = [...stalledMs].map(Math.round);
+  const scopes = stallScopeNames.length;
+  const byScope = (from: number): Record<string, number> =>
+    Object.fromEntries(stallScopeNames.map((name, i) => [name, stalled[from + i]!]));
+  return {
+    ...flow,
+    capBytes: Number.isFinite(capBytes) ? capBytes : null,
+    stalledMs: { downstream: byScope(0), upstream: byScope(scopes) },
+  };
 }
 
 function policyView(policy: LivePolicy): unknown {

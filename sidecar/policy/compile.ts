@@ -15,11 +15,11 @@ import {
   withDefaults,
 } from '../../proto/policy/defaults.ts';
 import { parseRate } from '../../proto/policy/rate.ts';
-import type { KeySpec, PolicySpec } from '../../proto/policy/schema.ts';
+import type { FlowControlSpec, KeySpec, PaceSpec, PolicySpec } from '../../proto/policy/schema.ts';
 import type { AdmissionSettings } from '../admission/admission.ts';
 import type { BreakerSettings } from '../resilience/breaker.ts';
 import type { HealthCheckSettings, HealthProbe } from '../resilience/health.ts';
-import type { RateLimitKey } from './compiled.ts';
+import type { FlowSettings, PaceSettings, RateLimitKey } from './compiled.ts';
 
 export interface RateLimitSettings {
   readonly name: string;
@@ -37,6 +37,7 @@ export interface InboundSettings {
   readonly concurrencyLimit: number;
   readonly deadlineDefaultMs: number;
   readonly deadlineMaxMs: number;
+  readonly flow: FlowSettings | null;
 }
 
 export interface OutboundSettings {
@@ -68,6 +69,7 @@ export const passThroughSettings: PolicySettings = {
     concurrencyLimit: 0,
     deadlineDefaultMs: 0,
     deadlineMaxMs: 0,
+    flow: null,
   },
   outbound: {
     shadow: false,
@@ -100,6 +102,7 @@ export function compile(spec: PolicySpec | null): PolicySettings {
       concurrencyLimit: limit,
       deadlineDefaultMs: milliseconds(inbound.deadline?.default),
       deadlineMaxMs: milliseconds(inbound.deadline?.max),
+      flow: inbound.flowControl && !shadow ? flowSettings(inbound.flowControl) : null,
     },
     outbound: {
       shadow,
@@ -121,6 +124,26 @@ function rateLimitSettings(limit: EffectiveRateLimit): RateLimitSettings {
     ratePerSecond,
     burst: limit.burst,
     keysMax: limit.keysMax ?? 0,
+  };
+}
+
+/** Flow control slows down and refuses nothing, so in shadow there is nothing to count: it is off. */
+function flowSettings(flow: FlowControlSpec): FlowSettings {
+  return {
+    windowBytesMax: flow.windowMax === undefined ? 0 : bytes(flow.windowMax),
+    stallTimeoutMs: milliseconds(flow.stallTimeout),
+    requestPace: paceSettings(flow.requestPace),
+    responsePace: paceSettings(flow.responsePace),
+  };
+}
+
+function paceSettings(pace: PaceSpec | undefined): PaceSettings | null {
+  if (pace === undefined) return null;
+  const messages = pace.messages === undefined ? 0 : parseRate(pace.messages);
+  assert(messages !== undefined, `not a rate: ${pace.messages}`);
+  return {
+    bytesPerSecond: pace.bytesPerSecond === undefined ? 0 : bytes(pace.bytesPerSecond),
+    messagesPerSecond: messages,
   };
 }
 

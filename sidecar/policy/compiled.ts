@@ -21,6 +21,23 @@ export interface RateLimitRule {
   tryAcquire(key: string, nowMs: number): number;
 }
 
+/** 0 = not paced by it; at least one is set. */
+export interface PaceSettings {
+  readonly bytesPerSecond: number;
+  /** Of gRPC; other content has no messages. */
+  readonly messagesPerSecond: number;
+}
+
+/** How a stream of content may flow. */
+export interface FlowSettings {
+  /** 0 = as the engine likes. */
+  readonly windowBytesMax: number;
+  /** 0 = never. */
+  readonly stallTimeoutMs: number;
+  readonly requestPace: PaceSettings | null;
+  readonly responsePace: PaceSettings | null;
+}
+
 export interface CompiledInbound {
   /** Count what would be refused and refuse nothing. */
   readonly shadow: boolean;
@@ -33,6 +50,7 @@ export interface CompiledInbound {
   readonly deadlineDefaultMs: number;
   /** 0 = none. */
   readonly deadlineMaxMs: number;
+  readonly flow: FlowSettings | null;
 }
 
 export interface CompiledOutbound {

@@ -191,33 +191,4 @@ describe('a stall', () => {
     expect([...peers.budget.stalledMs]).toEqual([60_000, 0, 0, 0, 0, 0]);
     expect(seen.reset).toBeNull();
   });
-
-  test('ends the stream after the policy’s timeout, counted from the last progress', () => {
-    const peers = rig();
-    const { down, seen } = upload(peers, 0);
-    down.stallTimeoutMs = 5_000;
-    down.sendHeaders(HeaderList.of([[':status', '200']]), false);
-    down.sendData(Buffer.alloc(100 * kib), 0, 100 * kib, false);
-    settle(peers.client, peers.server);
-    const tickTo = (fromMs: number, toMs: number): void => {
-      for (let nowMs = fromMs; nowMs <= toMs; nowMs += 250) peers.server.connection.onTick(nowMs);
-    };
-    tickTo(1000, 5_750);
-    // The reader takes a little: the clock begins anew.
-    peers.client.connection.creditStream(streamOf(peers.client), 20 * kib);
-    settle(peers.client, peers.server);
-    tickTo(6_000, 10_750);
-    expect(seen.reset).toBeNull();
-    tickTo(11_000, 11_500);
-    expect(seen.reset).toEqual({ code: ErrorCode.enhanceYourCalm, cause: ResetCause.flowControl });
-    expect(peers.budget.stallResets).toBe(1);
-    expect(peers.budget.usedBytes).toBe(0);
-  });
 });
-
-/** The client's one stream. */
-function streamOf(client: Peer): Http2Stream {
-  const [stream] = client.connection.streams();
-  if (stream === undefined) throw new Error('no stream is open');
-  return stream;
-}

@@ -26,6 +26,12 @@ describe('compile', () => {
         concurrencyLimit: 64,
         deadlineDefaultMs: 1000,
         deadlineMaxMs: 30_000,
+        flow: {
+          windowBytesMax: 262_144,
+          stallTimeoutMs: 30_000,
+          requestPace: { bytesPerSecond: 1_048_576, messagesPerSecond: 0 },
+          responsePace: { bytesPerSecond: 2_097_152, messagesPerSecond: 100 },
+        },
       },
       outbound: {
         shadow: false,

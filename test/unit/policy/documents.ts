@@ -31,6 +31,12 @@ export const fullPolicy: TrafficPolicy = {
       concurrency: { fixed: { limit: 64 } },
       queue: { requestsMax: 100, bytesMax: '1MiB', waitMax: '200ms' },
       deadline: { default: '1s', max: '30s' },
+      flowControl: {
+        windowMax: '256KiB',
+        stallTimeout: '30s',
+        requestPace: { bytesPerSecond: '1MiB' },
+        responsePace: { bytesPerSecond: '2MiB', messages: '100/s' },
+      },
     },
     outbound: {
       timeout: '500ms',
