@@ -32,8 +32,12 @@ export class EndAudit {
   /** The smallest room that DATA left in a window; below zero would have been thrown. */
   connectionWindow = 65_535;
   initialWindow = 65_535;
+  /** What the other end may still send on the connection, as far as whole frames tell. */
+  peerWindow = 65_535;
   fatalCode = 0;
   isFatal = false;
+  /** Hears of every frame, in either direction. */
+  onFrame: ((frame: WireFrame, isOut: boolean) => void) | null = null;
   private readonly out: FrameParser;
   private readonly in: FrameParser;
   private readonly decoder = new HpackDecoder({ caching: false, listBytesMax: 1 << 20, fieldsMax: 10_000 });
@@ -85,8 +89,10 @@ export class EndAudit {
 
   private onFrameIn(frame: WireFrame): void {
     this.framesIn++;
+    this.onFrame?.(frame, false);
     const { type, flags, streamId, payload } = frame;
-    if (type === FrameType.windowUpdate && payload.length === 4) {
+    if (type === FrameType.data) this.peerWindow -= payload.length;
+    else if (type === FrameType.windowUpdate && payload.length === 4) {
       const increment = payload.readUInt32BE(0) & 0x7fffffff;
       if (streamId === 0) this.connectionWindow += increment;
       else this.stream(streamId).credit += increment;
@@ -101,6 +107,7 @@ export class EndAudit {
 
   private onFrameOut(frame: WireFrame): void {
     this.framesOut++;
+    this.onFrame?.(frame, true);
     const { type, flags, streamId, payload } = frame;
     if (this.isFatal) this.broken(`frame of type ${type} after a fatal GOAWAY`);
     if (payload.length > 16_384) this.broken(`frame of ${payload.length} bytes`);
@@ -135,6 +142,7 @@ export class EndAudit {
       case FrameType.windowUpdate: {
         const increment = payload.length === 4 ? payload.readUInt32BE(0) : 0;
         if (increment < 1 || increment > 0x7fffffff) this.broken(`WINDOW_UPDATE of ${increment}`);
+        if (streamId === 0) this.peerWindow += increment;
         return;
       }
       default:

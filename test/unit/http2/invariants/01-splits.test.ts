@@ -1,0 +1,46 @@
+/**
+ * Invariant 1: what a connection hears and says does not depend on how its input is split into reads.
+ */
+import fc from 'fast-check';
+import { expect, test } from 'vitest';
+import { HostileEnd, Manner } from '../../../support/model/hostile-end.ts';
+import { greetingTo, hostileFrames } from '../../../support/model/hostile-frames.ts';
+import type { Cut } from '../../../support/model/model-end.ts';
+
+/** All that can be told from outside. DATA may come in more parts and credit in fewer updates, so sums stand for them. */
+function hearing(manner: number, bytes: Buffer, cut: Cut): unknown {
+  const hostile = new HostileEnd(manner);
+  const calls: string[] = [];
+  const frames: string[] = [];
+  let updates = 0;
+  hostile.trace = (call) => {
+    if (call !== 'data' || calls[calls.length - 1] !== 'data') calls.push(call);
+  };
+  hostile.end.audit.onFrame = ({ type, flags, streamId, payload }, isOut) => {
+    if (!isOut || type === 0) return;
+    if (type === 8) updates += payload.readUInt32BE(0);
+    else frames.push(`${type} ${flags} ${streamId} ${payload.toString('hex')}`);
+  };
+  hostile.end.arrive(bytes, cut);
+  hostile.end.turn();
+  const { fatal, audit, connection } = hostile.end;
+  return { calls, frames, updates, fatal, dataOut: audit.dataOut, held: connection.receivedUndrainedBytes };
+}
+
+test('the same bytes mean the same, whole or in pieces', () => {
+  fc.assert(
+    fc.property(
+      hostileFrames,
+      fc.constantFrom(0, Manner.isClient, Manner.isMute, Manner.isMute | Manner.isClient),
+      fc.array(fc.integer({ min: 1, max: 5000 }), { minLength: 1 }),
+      (frames, manner, sizes) => {
+        const bytes = Buffer.concat([greetingTo((manner & Manner.isClient) === 0), ...frames]);
+        const once = hearing(manner, bytes, (left) => left);
+        let at = 0;
+        expect(hearing(manner, bytes, () => sizes[at++ % sizes.length]!)).toEqual(once);
+        expect(hearing(manner, bytes, () => 1)).toEqual(once);
+      },
+    ),
+    { numRuns: 150 },
+  );
+});
