@@ -25,7 +25,8 @@ export function requestFields(list: HeaderList, endStream: boolean): string[] {
     if (name.charCodeAt(0) === colon || isHopByHop(name) || id === FieldName.contentLength) continue;
     // HTTP/2 may send it in crumbs; here it is one field (RFC 9113 §8.2.3).
     if (id === FieldName.cookie) cookies = cookies === '' ? value : `${cookies}; ${value}`;
-    else if (!endStream || name !== 'trailer') raw.push(name, value);
+    // node refuses the announcement of trailers, by throwing, where there is no place for them.
+    else if (name !== 'trailer' || (!endStream && list.contentLength < 0)) raw.push(name, value);
   }
   if (cookies !== '') raw.push('cookie', cookies);
   if (list.teTrailers) raw.push('te', 'trailers', 'connection', 'TE');
