@@ -12,6 +12,8 @@ export default defineConfig({
         test: {
           name: 'unit',
           include: ['test/unit/**/*.test.ts', 'test/simulation/**/*.test.ts', 'test/tidy.test.ts'],
+          // Properties run a hundred times; on a busy machine that may take a while.
+          testTimeout: 20_000,
         },
       },
       {

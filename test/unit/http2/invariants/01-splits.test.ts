@@ -41,6 +41,6 @@ test('the same bytes mean the same, whole or in pieces', () => {
         expect(hearing(manner, bytes, () => 1)).toEqual(once);
       },
     ),
-    { numRuns: 150 },
+    { numRuns: 75 },
   );
 });

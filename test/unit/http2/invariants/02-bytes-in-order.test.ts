@@ -15,6 +15,6 @@ test('every stream delivers what was sent on it, whole and in order, and ends on
       expect(conversation.client.fatal).toBeNull();
       expect(conversation.server.fatal).toBeNull();
     }),
-    { numRuns: 150 },
+    { numRuns: 75 },
   );
 });

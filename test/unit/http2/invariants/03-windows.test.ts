@@ -79,6 +79,6 @@ test('DATA stays within both windows whatever the peer announces, and all of it 
       else if (witnesses.every(({ reset }) => reset === null))
         expect(client.audit.dataOut).toBe(sent.reduce((sum, bytes) => sum + bytes, 0));
     }),
-    { numRuns: 200 },
+    { numRuns: 100 },
   );
 });

@@ -35,7 +35,7 @@ describe('the credit of a connection', () => {
           }
         }
       }),
-      { numRuns: 40 },
+      { numRuns: 20 },
     );
   });
 });
@@ -86,7 +86,7 @@ describe('the credit of a chain of proxies', () => {
           }
         }
       }),
-      { numRuns: 40 },
+      { numRuns: 20 },
     );
   });
 

@@ -43,7 +43,7 @@ describe('content in a proxy', () => {
         expect(traffic.calls.every((call) => call.isComplete)).toBe(true);
         expect(traffic.leftovers).toEqual([]);
       }),
-      { numRuns: 40 },
+      { numRuns: 20 },
     );
   });
 

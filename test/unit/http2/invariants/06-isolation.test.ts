@@ -24,6 +24,6 @@ test('streams whose readers read finish, whatever others do; the others finish o
         expect(traffic.leftovers).toEqual([]);
       },
     ),
-    { numRuns: 60 },
+    { numRuns: 30 },
   );
 });

@@ -55,7 +55,7 @@ describe('a connection', () => {
           conversation.turnGoesOn();
         }
       }),
-      { numRuns: 100 },
+      { numRuns: 50 },
     );
   });
 });

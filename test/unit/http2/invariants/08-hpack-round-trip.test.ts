@@ -43,7 +43,7 @@ test('every list survives the wire, and nobody can tell whether there were cache
         expect(first.tableBytes).toBe(second.tableBytes);
       }
     }),
-    { numRuns: 150 },
+    { numRuns: 75 },
   );
 });
 
@@ -75,6 +75,6 @@ test('any bytes mean the same with caches and without, up to and including the e
         if (one === null) return;
       }
     }),
-    { numRuns: 300 },
+    { numRuns: 150 },
   );
 });

@@ -106,6 +106,6 @@ test('fields that first came on a stream that was refused, reset, too large or m
       // The audit decodes what the server says with a table of its own.
       server.turn();
     }),
-    { numRuns: 150 },
+    { numRuns: 75 },
   );
 });

@@ -50,6 +50,6 @@ test('a failed connection is silent', () => {
         hostile.finish();
       },
     ),
-    { numRuns: 200 },
+    { numRuns: 100 },
   );
 });
