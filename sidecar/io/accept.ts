@@ -7,6 +7,7 @@ import net from 'node:net';
 import type { TLSSocket } from 'node:tls';
 import { readSlab } from './read-slab.ts';
 import { sniff } from './sniff.ts';
+import { readIntoSlab } from './tls/tls-read-slab.ts';
 
 export interface AcceptHandlers {
   /** `early` are the bytes read so far; then `onRead` gets the rest until the socket closes. */
@@ -53,10 +54,10 @@ export function accept(socket: net.Socket, timeoutMs: number, handlers: AcceptHa
   socket.resume();
 }
 
-/** HTTP/2 by ALPN: the same promises for a TLS socket, which brings its bytes in buffers of their own. */
+/** HTTP/2 by ALPN: the same promises for a TLS socket. */
 export function acceptSecureHttp2(socket: TLSSocket, handlers: AcceptHandlers): void {
   const onRead = handlers.onHttp2(socket, Buffer.alloc(0));
-  socket.on('data', (chunk: Buffer) => onRead(chunk.length, chunk));
+  if (!readIntoSlab(socket, onRead)) socket.on('data', (chunk: Buffer) => onRead(chunk.length, chunk));
 }
 
 interface StreamHandle {

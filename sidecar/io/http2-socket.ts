@@ -4,6 +4,7 @@
  * callback, so a busy connection flushes again in the same turn.
  */
 import type net from 'node:net';
+import { TLSSocket } from 'node:tls';
 import { Http2Connection } from '../http2/connection.ts';
 import type { ConnectionEvents } from '../http2/connection-events.ts';
 import type { HeaderList } from '../http2/hpack/field.ts';
@@ -35,6 +36,11 @@ export class Http2Socket implements ConnectionEvents, Flushable, Ticking {
   private readonly owner: Http2SocketOwner;
   private readonly writing: Written[] = [];
   private isWriting = false;
+  /**
+   * TLS takes one chunk at a time: several at once it would copy into a new buffer of their size first, and hold all of
+   * it encrypted while the peer does not read.
+   */
+  private readonly isSecure: boolean;
   private writesIssued = 0;
   private writesCalledBack = 0;
   private isClosed = false;
@@ -46,6 +52,7 @@ export class Http2Socket implements ConnectionEvents, Flushable, Ticking {
 
   constructor(socket: net.Socket, isServer: boolean, limits: ConnectionLimits, owner: Http2SocketOwner) {
     this.socket = socket;
+    this.isSecure = socket instanceof TLSSocket;
     this.owner = owner;
     this.connection = new Http2Connection(isServer, limits, this, flowBudget);
     this.connection.peerName = `${socket.remoteAddress ?? ''}:${socket.remotePort ?? ''}`;
@@ -128,11 +135,9 @@ export class Http2Socket implements ConnectionEvents, Flushable, Ticking {
     const { socket } = this;
     this.isWriting = true;
     this.writeStartedMs = clock.nowMs;
-    this.writesIssued++;
-    if (parts.length === 1) {
-      const { chunk, length } = parts[0]!;
-      socket.write(chunk.subarray(0, length), this.onWritten);
-    } else {
+    if (parts.length === 1 || this.isSecure) this.writeFirst();
+    else {
+      this.writesIssued++;
       socket.cork();
       const last = parts.length - 1;
       for (let i = 0; i < last; i++) socket.write(parts[i]!.chunk.subarray(0, parts[i]!.length));
@@ -140,14 +145,23 @@ export class Http2Socket implements ConnectionEvents, Flushable, Ticking {
       socket.uncork();
     }
     // The kernel took everything: no need to wait for the callback to say so.
-    if (socket.writableLength === 0) this.finishWrite();
+    if (!this.isSecure && socket.writableLength === 0) this.finishWrite();
+  }
+
+  private writeFirst(): void {
+    const { chunk, length } = this.writing[0]!;
+    this.writesIssued++;
+    this.socket.write(chunk.subarray(0, length), this.onWritten);
   }
 
   private readonly onWritten = (): void => {
     this.writesCalledBack++;
     if (!this.isWriting || this.writesCalledBack !== this.writesIssued) return;
     tick();
-    this.finishWrite();
+    if (this.isSecure && this.writing.length > 1) {
+      releaseChunk(this.writing.shift()!.chunk);
+      this.writeFirst();
+    } else this.finishWrite();
   };
 
   private finishWrite(): void {

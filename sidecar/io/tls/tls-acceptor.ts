@@ -11,7 +11,7 @@ import net from 'node:net';
 import tls from 'node:tls';
 import type { Certificates } from './certificate-files.ts';
 import { identityOf } from './tls-identity.ts';
-import { handshakeTimeoutMs, tlsDefaults } from './tls-settings.ts';
+import { handshakeTimeoutMs, plainTextCodes, tlsDefaults } from './tls-settings.ts';
 import { count, type HandshakeResult, type TlsStats } from './tls-stats.ts';
 
 export const handshakesMax = 1024;
@@ -125,8 +125,6 @@ export class TlsAcceptor {
     count(this.options.stats.downstream, result);
   }
 }
-
-const plainTextCodes = new Set(['ERR_SSL_HTTP_REQUEST', 'ERR_SSL_HTTPS_PROXY_REQUEST', 'ERR_SSL_WRONG_VERSION_NUMBER']);
 
 function resultOf(error: Error, socket: tls.TLSSocket): HandshakeResult {
   const code = 'code' in error && typeof error.code === 'string' ? error.code : '';

@@ -23,3 +23,11 @@ export const tlsDefaults = {
 
 /** TCP, PROXY header and sniffing aside, a handshake is two round trips; who needs longer holds memory for nothing. */
 export const handshakeTimeoutMs = 10_000;
+
+/** What OpenSSL 3.0 and 3.5 say when the first bytes are no TLS record. */
+export const plainTextCodes: ReadonlySet<string> = new Set([
+  'ERR_SSL_HTTP_REQUEST',
+  'ERR_SSL_HTTPS_PROXY_REQUEST',
+  'ERR_SSL_WRONG_VERSION_NUMBER',
+  'ERR_SSL_PACKET_LENGTH_TOO_LONG',
+]);

@@ -6,7 +6,7 @@ import tls from 'node:tls';
 import type { UpstreamAddress } from '../../routing/address.ts';
 import type { Certificates } from './certificate-files.ts';
 import { appIdentity, type ExpectedIdentity, serviceIdentity } from './expected-identity.ts';
-import { tlsDefaults } from './tls-settings.ts';
+import { plainTextCodes, tlsDefaults } from './tls-settings.ts';
 import { count, type HandshakeResult, type TlsStats } from './tls-stats.ts';
 
 /** Sessions kept for resumption, about 2 KB each; the oldest goes first. */
@@ -104,6 +104,6 @@ const chainCode = /CERT|SIGNATURE|VERIFY|CRL|HOSTNAME_MISMATCH/;
 
 function resultOf(error: Error): HandshakeResult {
   const code = 'code' in error && typeof error.code === 'string' ? error.code : '';
-  if (code === 'ERR_SSL_WRONG_VERSION_NUMBER') return 'plain_text';
+  if (plainTextCodes.has(code)) return 'plain_text';
   return chainCode.test(code) ? 'certificate' : 'failed';
 }
