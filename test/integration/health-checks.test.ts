@@ -66,7 +66,7 @@ const policy = (healthCheck: string): string =>
   `  target: { service: orders }\n  outbound:\n    healthCheck: ${healthCheck}\n`;
 
 const grpcCheck =
-  '{ probe: { grpc: { service: shop.Orders } }, interval: 100ms, timeout: 100ms, unhealthyAfter: 2, healthyAfter: 2 }';
+  '{ probe: { grpc: { service: shop.Orders } }, interval: 150ms, timeout: 150ms, unhealthyAfter: 2, healthyAfter: 2 }';
 
 async function sidecarFor(addresses: readonly string[], healthCheck?: string): Promise<RunningSidecar> {
   const endpoints = addresses.flatMap((address) => ['--endpoint', `shop/orders=${address}`]);
@@ -193,7 +193,7 @@ describe('active checks', () => {
     void ask(session);
     await until(async () => (await healthyCount(sidecar)) === 1, { what: 'it is found unhealthy' });
     expect((await endpointsOf(sidecar)).find((endpoint) => endpoint.address === address)?.lastCheck).toBe(
-      'no answer in 100 ms',
+      'no answer in 150 ms',
     );
     expect(await answersOf(session, 20)).toEqual({ [app.address]: 20 });
   });

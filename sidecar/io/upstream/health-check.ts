@@ -46,7 +46,7 @@ export class HealthCheck implements UpstreamWaiter, StreamHandler {
     const { probe, timeoutMs } = options.settings;
     this.options = options;
     this.protocol = probe.kind === 'grpc' || probe.protocol === 'http2' ? Protocol.http2 : Protocol.http1;
-    this.timer = setTimeout(() => this.onTimeout(), timeoutMs);
+    this.timer = setTimeout(() => this.onTimer(), timeoutMs);
     this.timer.unref();
   }
 
@@ -109,6 +109,13 @@ export class HealthCheck implements UpstreamWaiter, StreamHandler {
       return this.end(judgeHttp(this.status, probe.kind === 'http' ? probe.statuses : grpcStatuses, this.weirReason));
     }
     this.end(judgeGrpc(this.grpcStatus, this.content, this.weirReason));
+  }
+
+  /** After a pause of our own the answer may lie unread: whatever can be read comes before the check phase. */
+  private onTimer(): void {
+    setImmediate(() => {
+      if (!this.isOver) this.onTimeout();
+    });
   }
 
   private onTimeout(): void {

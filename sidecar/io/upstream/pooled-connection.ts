@@ -98,8 +98,12 @@ export class PooledConnection implements Http2SocketOwner, Candidate, PulseFacts
     const answer = this.pulse.check(this, nowMs);
     if (answer === 'quiet') return;
     if (answer === 'ping') return this.socket.connection.ping();
-    this.failure = 'the peer answers no PING';
-    this.socket.destroy();
+    // After a pause of our own the answer may lie unread: whatever can be read comes before the check phase.
+    setImmediate(() => {
+      if (this.readMs >= nowMs) return;
+      this.failure = 'the peer answers no PING';
+      this.socket.destroy();
+    });
   }
 
   /** No new streams; it closes with its last one. */
