@@ -37,6 +37,7 @@ const rows: readonly LimitRow[] = [
   row('glitches', 'too many oddities'),
   row('glitches_warning', 'many oddities', ErrorCode.noError),
   row('resets', 'too many streams reset early'),
+  row('informational_heads', 'too many informational heads'),
 ];
 
 export const Limit = {
@@ -59,6 +60,7 @@ export const Limit = {
   glitches: 16,
   glitchesWarning: 17,
   resets: 18,
+  informationalHeads: 19,
 } as const;
 
 export const limitCount = rows.length;

@@ -34,6 +34,7 @@ export const limitSpecs = {
   headerFieldBytesMax: spec(16_384, 256, mib, 'name and value of one field'),
   headerBlockBytesMax: spec(65_536, 16_384, mib, 'a header block as it is sent'),
   continuationFramesMax: spec(8, 0, 1000, 'CONTINUATION frames of one header block'),
+  informationalHeadsMax: spec(32, 1, 10_000, 'informational (1xx) heads before the final one: no window bounds them'),
   headersTimeoutMs: spec(10_000, 100, hourMs, 'from the begin of a header block or control frame to its end'),
 
   prefaceTimeoutMs: spec(10_000, 100, hourMs, "until the peer's first SETTINGS"),
@@ -114,6 +115,7 @@ function limitsWith(given: ReadonlyMap<LimitName, number>): ConnectionLimits {
     headerFieldBytesMax: of('headerFieldBytesMax'),
     headerBlockBytesMax: of('headerBlockBytesMax'),
     continuationFramesMax: of('continuationFramesMax'),
+    informationalHeadsMax: of('informationalHeadsMax'),
     headersTimeoutMs: of('headersTimeoutMs'),
     prefaceTimeoutMs: of('prefaceTimeoutMs'),
     settingsAckTimeoutMs: of('settingsAckTimeoutMs'),

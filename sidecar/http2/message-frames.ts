@@ -203,6 +203,10 @@ export class MessageFrames {
     if (list.responseError !== 0 || list.tooLarge || (isInformational && endStream)) {
       return this.target.streamError(stream.id, ErrorCode.protocolError);
     }
+    if (isInformational && ++stream.informationalHeads > this.limits.informationalHeadsMax) {
+      this.target.events.onLimit(Limit.informationalHeads);
+      return this.target.streamError(stream.id, ErrorCode.enhanceYourCalm);
+    }
     if (!isInformational) {
       stream.contentLength = stream.announcedContent(list);
       // Less content than announced is a truncated answer (RFC 9113 §8.1.1).

@@ -68,6 +68,8 @@ export class Http2Stream implements CreditSource {
   remoteClosed = false;
   /** Reset, or its connection is gone. */
   isDead = false;
+  /** Informational heads received. */
+  informationalHeads = 0;
   /** A response head of ours went out. */
   isAnswered = false;
   /** When it was opened, and how long its head may have waited for us before that (whole ms, int32: see guard.ts). */

@@ -60,8 +60,8 @@ test('a list somewhat too large is answered 431, whole and on its stream only', 
 test('CVE-2026-49975, CVE-2026-47774: lists of one-byte references, held by a zero window, stay within the streams', async () => {
   const report = await rig.attack(
     async (attacker) => {
-      attacker.send(headers(1, Buffer.concat([shortGet('/big'), inserted('x-held', 'b'.repeat(150))])));
-      const list = Buffer.concat([shortGet('/big'), references(250)]);
+      attacker.send(headers(1, Buffer.concat([shortGet('/held'), inserted('x-held', 'b'.repeat(150))])));
+      const list = Buffer.concat([shortGet('/held'), references(250)]);
       await attacker.flood(2000, (index) => headers(id(index + 1), list));
       await until(() => attacker.resets.size >= 1751 || attacker.isOver, { what: 'what is beyond is refused' });
     },

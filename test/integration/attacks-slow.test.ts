@@ -11,7 +11,7 @@ import { until } from '../support/until.ts';
 
 const limits = ['prefaceTimeoutMs=400', 'settingsAckTimeoutMs=400', 'headersTimeoutMs=400'];
 /** Far beyond the limits, and a tick. */
-const longMs = 1500;
+const longMs = 900;
 
 let rig: AttackRig;
 

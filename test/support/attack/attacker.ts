@@ -41,7 +41,7 @@ export class Attacker {
   pongs = 0;
   settingsAcks = 0;
   settingsSeen = false;
-  /** Frames behind the last GOAWAY. */
+  /** Frames behind a GOAWAY with an error. */
   framesSinceGoaway = 0;
   isClosed = false;
   sentBytes = 0;
@@ -150,7 +150,7 @@ export class Attacker {
   }
 
   private onFrame(type: number, flags: number, streamId: number, buf: Buffer, start: number, end: number): void {
-    if (this.goaways.length > 0 && type !== FrameType.goaway) this.framesSinceGoaway++;
+    if (this.goaways.some(({ code }) => code !== 0)) this.framesSinceGoaway++;
     switch (type) {
       case FrameType.settings:
         if ((flags & Flag.ack) !== 0) {
