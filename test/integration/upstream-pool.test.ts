@@ -219,6 +219,19 @@ describe('who waits', () => {
     expect(server.connections.length).toBe(1);
   });
 
+  test('gets what it needs once a peer that took no streams takes some', async () => {
+    const address = await start({ streamsMax: 0 });
+    const answers = load(address, 40, 40);
+    const first = await until(() => server.connections[0], { what: 'a connection' });
+    await until(() => pool.view()[0]?.waiting === 40, { what: 'all wait' });
+    first.greet(10);
+    const others = await until(() => server.connections.length === 4 && server.connections.slice(1), {
+      what: 'the connections for the other 30',
+    });
+    for (const connection of others) connection.greet(10);
+    expect(await answers).toEqual({ 200: 40 });
+  });
+
   test('hears nothing after it cancelled', async () => {
     const address = await start({ greets: false });
     const heard: string[] = [];

@@ -198,7 +198,8 @@ export class EndpointConnections implements PooledConnectionOwner, DialFacts {
   onCapacity(): void {
     while (this.waiters.size > 0) {
       const chosen = chooseConnection(this.connections, clock.nowMs);
-      if (chosen < 0) return;
+      // The peer may also have changed how many streams it takes.
+      if (chosen < 0) return this.dialIfNeeded();
       for (const waiter of this.waiters.keys()) {
         this.waiters.delete(waiter);
         this.give(this.connections[chosen]!, waiter, this.connectTimeoutMs);
@@ -251,6 +252,7 @@ export class EndpointConnections implements PooledConnectionOwner, DialFacts {
   private dialIfNeeded(): void {
     if (this.isClosed || this.waiters.size === 0) return;
     if (this.backoff.isWaiting(clock.nowMs)) return this.retryLater();
+    if (this.open > 0) this.streamsPerConnection = this.connections[this.open - 1]!.streamsMax;
     for (let count = connectionsToDial(this); count > 0; count--) this.dial(this.connectTimeoutMs);
   }
 
