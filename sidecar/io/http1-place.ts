@@ -15,7 +15,8 @@ export interface Http1Sockets {
   readonly limits: ConnectionLimits;
 }
 
-export interface Http1Place extends Http1Sockets {
+export interface Http1Place {
+  readonly sockets: Http1Sockets;
   readonly connectTimeoutMs: number;
   /** The place is free again; only the first call counts. */
   release(): void;

@@ -111,16 +111,16 @@ export class Http1UpgradeUpstreamStream implements HttpStream, TunnelOwner, Body
     const headers = requestFields(list, true).concat('connection', 'Upgrade', 'upgrade', list.protocol);
     if (this.ownKey !== '') headers.push(websocketKeyName, this.ownKey);
     const request = http.request({
-      ...targetOptions(place.address),
-      agent: place.fresh,
+      ...targetOptions(place.sockets.address),
+      agent: place.sockets.fresh,
       method: 'GET',
       path: list.path,
       headers,
       setHost: false,
       insecureHTTPParser: false,
-      maxHeaderSize: place.limits.headerListBytesMax,
+      maxHeaderSize: place.sockets.limits.headerListBytesMax,
     });
-    request.maxHeadersCount = place.limits.headerFieldsMax + 1;
+    request.maxHeadersCount = place.sockets.limits.headerFieldsMax + 1;
     whenConnected(request, place.connectTimeoutMs, () => {
       this.isConnected = true;
     });
@@ -136,7 +136,7 @@ export class Http1UpgradeUpstreamStream implements HttpStream, TunnelOwner, Body
 
   private onSwitched(response: http.IncomingMessage, socket: Duplex, early: Buffer): void {
     tick();
-    const head = switchedHead(response, this.list.protocol, this.place.limits);
+    const head = switchedHead(response, this.list.protocol, this.place.sockets.limits);
     if (head === null || this.isClosed || !isSocket(socket) || !this.isAccepted(head)) {
       socket.on('error', () => {});
       socket.destroy();
@@ -156,7 +156,12 @@ export class Http1UpgradeUpstreamStream implements HttpStream, TunnelOwner, Body
 
   private onDeclined(response: http.IncomingMessage): void {
     tick();
-    const head = responseHead(response.statusCode ?? 0, response.httpVersion, response.rawHeaders, this.place.limits);
+    const head = responseHead(
+      response.statusCode ?? 0,
+      response.httpVersion,
+      response.rawHeaders,
+      this.place.sockets.limits,
+    );
     if (head === null || head.status < 300) return this.fail(ResetCause.protocol);
     this.outlet.drop();
     this.handler?.onHeaders(head, false);

@@ -42,7 +42,7 @@ export class Http1UpstreamStream implements HttpStream, Http1Sink, BodyOwner {
     this.list = list;
     this.handler = handler;
     this.hasContent = !endStream;
-    this.request = this.send(place.agent);
+    this.request = this.send(place.sockets.agent);
   }
 
   get source(): CreditSource | null {
@@ -107,16 +107,16 @@ export class Http1UpstreamStream implements HttpStream, Http1Sink, BodyOwner {
   private send(agent: http.Agent): http.ClientRequest {
     const { place, list } = this;
     const request = http.request({
-      ...targetOptions(place.address),
+      ...targetOptions(place.sockets.address),
       agent,
       method: list.method,
       path: list.path,
       headers: requestFields(list, !this.hasContent),
       setHost: false,
       insecureHTTPParser: false,
-      maxHeaderSize: place.limits.headerListBytesMax,
+      maxHeaderSize: place.sockets.limits.headerListBytesMax,
     });
-    request.maxHeadersCount = place.limits.headerFieldsMax + 1;
+    request.maxHeadersCount = place.sockets.limits.headerFieldsMax + 1;
     whenConnected(request, place.connectTimeoutMs, () => {
       this.isConnected = true;
     });
@@ -134,7 +134,7 @@ export class Http1UpstreamStream implements HttpStream, Http1Sink, BodyOwner {
       if (request !== this.request) return;
       this.fail(ResetCause.connection);
       // After this event the agent gets the socket back, and only then the next request may look for one.
-      queueMicrotask(this.place.release);
+      queueMicrotask(() => this.place.release());
     });
     if (this.hasContent) request.flushHeaders();
     else request.end();
@@ -144,7 +144,7 @@ export class Http1UpstreamStream implements HttpStream, Http1Sink, BodyOwner {
   private onInterim(status: number, version: string, raw: readonly string[]): void {
     tick();
     this.hasAnswer = true;
-    const head = responseHead(status, version, raw, this.place.limits);
+    const head = responseHead(status, version, raw, this.place.sockets.limits);
     if (head !== null && ++this.interims <= interimAnswersMax) return this.handler?.onHeaders(head, false);
     this.request.destroy();
     this.fail(ResetCause.protocol);
@@ -154,12 +154,12 @@ export class Http1UpstreamStream implements HttpStream, Http1Sink, BodyOwner {
     tick();
     this.hasAnswer = true;
     const raw = response.rawHeaders;
-    const head = responseHead(response.statusCode ?? 0, response.httpVersion, raw, this.place.limits);
+    const head = responseHead(response.statusCode ?? 0, response.httpVersion, raw, this.place.sockets.limits);
     if (head === null) {
       this.request.destroy();
       return this.fail(ResetCause.protocol);
     }
-    this.place.agent.learn(this.request.socket, raw);
+    this.place.sockets.agent.learn(this.request.socket, raw);
     const isEmpty = hasNoContent(this.list.method, head);
     this.handler?.onHeaders(head, isEmpty);
     if (!isEmpty) {
@@ -175,7 +175,7 @@ export class Http1UpstreamStream implements HttpStream, Http1Sink, BodyOwner {
     if (request !== this.request || this.isClosed) return;
     if (this.mayRepeat(request)) {
       this.wasRepeated = true;
-      this.request = this.send(this.place.fresh);
+      this.request = this.send(this.place.sockets.fresh);
       return;
     }
     const isMalformed = 'code' in error && typeof error.code === 'string' && error.code.startsWith('HPE_');

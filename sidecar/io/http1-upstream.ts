@@ -50,7 +50,7 @@ export class Http1Upstream {
 }
 
 class Http1Endpoint {
-  private readonly sockets: Http1Sockets;
+  readonly sockets: Http1Sockets;
   private readonly onUnused: () => void;
   private active = 0;
   private readonly waiters = new Map<UpstreamWaiter, number>();
@@ -77,16 +77,11 @@ class Http1Endpoint {
 
   private serve(connectTimeoutMs: number, waiter: UpstreamWaiter): void {
     this.active++;
-    let isReleased = false;
-    const release = (): void => {
-      if (isReleased) return;
-      isReleased = true;
-      this.onReleased();
-    };
-    waiter.onConnection(new Http1PlaceConnection({ ...this.sockets, connectTimeoutMs, release }));
+    waiter.onConnection(new TakenPlace(this, connectTimeoutMs));
   }
 
-  private onReleased(): void {
+  /** One of the places is free again. */
+  onReleased(): void {
     this.active--;
     const [next] = this.waiters;
     if (next !== undefined) {
@@ -96,17 +91,30 @@ class Http1Endpoint {
   }
 }
 
-class Http1PlaceConnection implements UpstreamConnection {
+class TakenPlace implements UpstreamConnection, Http1Place {
   /** An upgrade is one request like another here. */
   readonly takesExtendedConnect = true;
-  private readonly place: Http1Place;
+  readonly connectTimeoutMs: number;
+  private readonly endpoint: Http1Endpoint;
+  private isReleased = false;
 
-  constructor(place: Http1Place) {
-    this.place = place;
+  constructor(endpoint: Http1Endpoint, connectTimeoutMs: number) {
+    this.endpoint = endpoint;
+    this.connectTimeoutMs = connectTimeoutMs;
+  }
+
+  get sockets(): Http1Sockets {
+    return this.endpoint.sockets;
   }
 
   request(list: HeaderList, endStream: boolean, handler: StreamHandler): HttpStream {
-    if (list.method === 'CONNECT') return new Http1UpgradeUpstreamStream(this.place, list, handler);
-    return new Http1UpstreamStream(this.place, list, endStream, handler);
+    if (list.method === 'CONNECT') return new Http1UpgradeUpstreamStream(this, list, handler);
+    return new Http1UpstreamStream(this, list, endStream, handler);
+  }
+
+  release(): void {
+    if (this.isReleased) return;
+    this.isReleased = true;
+    this.endpoint.onReleased();
   }
 }
