@@ -76,10 +76,10 @@ export class Http1DownstreamStream implements HttpStream, Http1Sink, BodyOwner, 
       return;
     }
     if (this.owner.isDraining) response.shouldKeepAlive = false;
-    const canChunk = this.request.httpVersionMinor > 0;
-    response.writeHead(list.status, responseFields(list, canChunk));
+    const isOld = this.request.httpVersionMinor === 0;
+    response.writeHead(list.status, responseFields(list, !isOld && this.request.method !== 'HEAD'));
     if (endStream) return this.finish();
-    this.endsByClose = !canChunk && list.contentLength < 0;
+    this.endsByClose = isOld && list.contentLength < 0;
     const { socket } = response;
     if (socket === null) return;
     socket.cork();

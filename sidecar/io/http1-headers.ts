@@ -25,7 +25,7 @@ export function requestFields(list: HeaderList, endStream: boolean): string[] {
     if (name.charCodeAt(0) === colon || isHopByHop(name) || id === FieldName.contentLength) continue;
     // HTTP/2 may send it in crumbs; here it is one field (RFC 9113 §8.2.3).
     if (id === FieldName.cookie) cookies = cookies === '' ? value : `${cookies}; ${value}`;
-    // node refuses the announcement of trailers, by throwing, where there is no place for them.
+    // node throws at the announcement of trailers where there is no place for them.
     else if (name !== 'trailer' || (!endStream && list.contentLength < 0)) raw.push(name, value);
   }
   if (cookies !== '') raw.push('cookie', cookies);
@@ -37,7 +37,10 @@ export function requestFields(list: HeaderList, endStream: boolean): string[] {
   return raw;
 }
 
-/** The fields of a response toward a caller. node adds Date, Connection and, where content has no length, chunked. */
+/**
+ * The fields of a response toward a caller; `canChunk` when content without a length can be sent and is not forbidden by
+ * the request (HTTP/1.0, HEAD). node adds Date, Connection and, where content has no length, chunked.
+ */
 export function responseFields(list: HeaderList, canChunk: boolean): string[] {
   const raw: string[] = [];
   const { fields, status } = list;
@@ -46,7 +49,6 @@ export function responseFields(list: HeaderList, canChunk: boolean): string[] {
     if (name.charCodeAt(0) === colon || isHopByHop(name)) continue;
     // Neither may have one (RFC 9110 §8.6); gRPC needs its trailers, which a length leaves no place for.
     if (id === FieldName.contentLength && (status === 204 || status < 200 || (list.isGrpc && canChunk))) continue;
-    // node refuses the announcement of trailers where there is no place for them.
     if (name === 'trailer' && (!canChunk || status === 204 || status === 304 || list.contentLength >= 0)) continue;
     raw.push(name, value);
   }

@@ -54,7 +54,7 @@ export class Http1Server implements Http1ConnectionOwner {
       if (connection === undefined) socket.destroy();
       else connection.onParseError(error);
     });
-    server.on('connect', (_request, socket) => this.connections.get(socket)?.fail(Reason.connectRefused));
+    server.on('connect', (_request, socket) => this.freeConnection(socket)?.fail(Reason.connectRefused));
     server.on('upgrade', (request, socket, early) => this.onUpgrade(request, socket, early));
     this.server = server;
   }
@@ -88,15 +88,9 @@ export class Http1Server implements Http1ConnectionOwner {
 
   private onUpgrade(request: http.IncomingMessage, duplex: Duplex, early: Buffer): void {
     tick();
-    const connection = this.connections.get(duplex);
-    if (connection === undefined) return;
+    const connection = this.freeConnection(duplex);
+    if (connection === null) return;
     const { socket } = connection;
-    // An answer is still due: a caller that wants to switch has to wait for it.
-    if (connection.isBusy) {
-      this.onRefused(Reason.badRequest, true);
-      socket.destroy();
-      return;
-    }
     const head = readRequestHead(request, this.limits);
     if (typeof head === 'number') return connection.fail(head);
     if (head.upgrade === '') {
@@ -106,6 +100,15 @@ export class Http1Server implements Http1ConnectionOwner {
     }
     this.forget(socket);
     this.handlers.onRequest(new Http1UpgradeStream(request, head.list, socket, early), head.list, false, socket);
+  }
+
+  /** The connection, if it owes no answer: a caller that wants to leave HTTP/1.1 has to wait for what it asked before. */
+  private freeConnection(socket: Duplex): Http1Connection | null {
+    const connection = this.connections.get(socket);
+    if (connection !== undefined && !connection.isBusy) return connection;
+    this.onRefused(Reason.badRequest, true);
+    socket.destroy();
+    return null;
   }
 
   private forget(socket: net.Socket): void {

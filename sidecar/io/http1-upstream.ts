@@ -10,6 +10,7 @@ import type { StreamHandler } from '../http2/stream.ts';
 import { Http1Agent } from './http1-agent.ts';
 import { socketsPerEndpointMax, waitersPerEndpointMax } from './http1-limits.ts';
 import type { Http1Place, Http1Sockets } from './http1-place.ts';
+import { Http1RefusedStream } from './http1-refused-stream.ts';
 import { Http1UpgradeUpstreamStream } from './http1-upgrade-upstream.ts';
 import { Http1UpstreamStream } from './http1-upstream-stream.ts';
 import type { UpstreamTls } from './tls/upstream-tls.ts';
@@ -108,6 +109,7 @@ class TakenPlace implements UpstreamConnection, Http1Place {
   }
 
   request(list: HeaderList, endStream: boolean, handler: StreamHandler): HttpStream {
+    if (!isSpeakable(list)) return new Http1RefusedStream(this, handler);
     if (list.method === 'CONNECT') return new Http1UpgradeUpstreamStream(this, list, handler);
     return new Http1UpstreamStream(this, list, endStream, handler);
   }
@@ -117,4 +119,13 @@ class TakenPlace implements UpstreamConnection, Http1Place {
     this.isReleased = true;
     this.endpoint.onReleased();
   }
+}
+
+/**
+ * Whether the request can be said in HTTP/1.1 as it is. node writes methods in capitals, which makes another method of
+ * `get`; and a CONNECT without a protocol would be a tunnel to wherever the caller likes.
+ */
+function isSpeakable(list: HeaderList): boolean {
+  const { method } = list;
+  return method === method.toUpperCase() && (method !== 'CONNECT' || list.protocol !== '');
 }

@@ -141,6 +141,14 @@ test('CONNECT is refused with a reason', async () => {
   expect(app.connections).toHaveLength(0);
 });
 
+test.each([
+  ['a CONNECT', 'CONNECT b:443 HTTP/1.1\r\nHost: b:443\r\n\r\n'],
+  ['an upgrade', handshake('/')],
+])('%s behind a request that is not answered yet ends the connection, and answers nobody', async (_name, text) => {
+  client.send(`GET / HTTP/1.1\r\nHost: a\r\n\r\n${text}`);
+  expect(await client.readsAll()).toBe('');
+});
+
 test('a WebSocket passes from HTTP/2 to HTTP/1.1: the proxy makes the key and checks the answer', async () => {
   shout();
   const session = http2.connect(`http://${sidecar.inbound}`);

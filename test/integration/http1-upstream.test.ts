@@ -161,6 +161,16 @@ test('"Connection: close" of the app ends its connection, not the caller\'s', as
   expect(client.isClosed).toBe(false);
 });
 
+test('a connection that the app announces to close within the second is not kept', async () => {
+  app.answers('HTTP/1.1 200 OK\r\nKeep-Alive: timeout=1\r\nContent-Length: 2\r\n\r\nok');
+  for (const path of ['/1', '/2']) {
+    client.received = '';
+    client.send(get(path));
+    await client.reads('\r\n\r\nok');
+  }
+  expect(app.connections).toHaveLength(2);
+});
+
 describe('a kept connection that closes when the next request comes', () => {
   beforeEach(async () => {
     app.answers(ok);

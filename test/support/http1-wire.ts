@@ -38,14 +38,14 @@ export class RawClient {
   /** Waits until everything up to and including `text` has come, and returns what had. */
   async reads(text: string): Promise<string> {
     await until(() => this.received.includes(text), {
-      what: `"${text}" arrives; so far: ${this.received.slice(-600)}`,
+      what: `"${text}" arrives`,
     });
     return this.received;
   }
 
   /** Waits until the other side has closed, and returns all that came. */
   async readsAll(): Promise<string> {
-    await until(() => this.isClosed, { what: `the connection closes; so far: ${this.received.slice(-600)}` });
+    await until(() => this.isClosed, { what: 'the connection closes' });
     return this.received;
   }
 
