@@ -48,7 +48,7 @@ export class Exchange extends Timer implements RequestView, StreamHandler, Upstr
   readonly protocol: number;
   readonly peerAddress: string;
   readonly peerIdentity: string;
-  readonly startedMs: number;
+  startedMs: number;
   up: HttpStream | null = null;
   deadlineMs = 0;
   connectTimeoutMs = 1000;
@@ -81,6 +81,8 @@ export class Exchange extends Timer implements RequestView, StreamHandler, Upstr
   private headSent = false;
   private held: SendQueue | null = null;
   private requestTrailers: HeaderList | null = null;
+  /** Since when a tunnel stands; 0 = none. */
+  private stoodMs = 0;
   private resends = 0;
   private moves = 0;
   /** What was sent of the request's content; null while there was none. */
@@ -237,9 +239,16 @@ export class Exchange extends Timer implements RequestView, StreamHandler, Upstr
       if (endStream) this.grpcStatus = list.grpcStatus;
       if (list.status >= 500 || (endStream && list.grpcStatus !== ''))
         this.responseReason = list.get('weir-reason') ?? '';
+      if (this.head.protocol !== '' && list.status < 300) this.onTunnelStands();
     }
     this.down.sendHeaders(list, endStream);
     if (endStream) this.onResponseEnd();
+  }
+
+  /** The deadline, and the time that counts, were the answer's: a tunnel stays for as long as both ends like. */
+  private onTunnelStands(): void {
+    this.context.wheel.cancel(this);
+    this.stoodMs = this.context.clock.nowMs;
   }
 
   onResponseData(buf: Buffer, start: number, end: number, endStream: boolean): void {
@@ -354,6 +363,7 @@ export class Exchange extends Timer implements RequestView, StreamHandler, Upstr
     this.held?.clear();
     this.held = null;
     this.context.wheel.cancel(this);
+    if (this.stoodMs > 0) this.startedMs += this.context.clock.nowMs - this.stoodMs;
     this.side.settle(this, outcome, reason, wasQueued);
     this.context.observer.onSettled(this, this.side, outcome, reason);
   }

@@ -30,6 +30,7 @@ function shout(): void {
   app.onData = (connection) => {
     const { socket, received } = connection;
     const end = received.indexOf('\r\n\r\n') + 4;
+    if (!/^upgrade: websocket/im.test(received)) return;
     if (received.length === end) {
       const key = /sec-websocket-key: (\S+)/i.exec(received)?.[1] ?? '';
       socket.write(
@@ -71,6 +72,28 @@ test('each direction of a tunnel ends for itself', async () => {
   app.connections[0]?.socket.end('goodbye');
   expect(await client.readsAll()).toMatch(/earlygoodbye$/);
   expect(client.error).toBe('');
+});
+
+test('a deadline is for the answer, not for the tunnel, and a tunnel is no slow request', async () => {
+  const policy =
+    'apiVersion: weir.dev/v1alpha1\nkind: TrafficPolicy\nmetadata: { name: app }\nspec:\n  target: { service: app }\n' +
+    '  inbound: { deadline: { default: 200ms } }\n';
+  const hasty = await startSidecar({ argv: ['--app', app.address], policy });
+  shout();
+  const caller = new RawClient(hasty.inbound);
+  caller.send(handshake('/'));
+  await caller.reads('\r\n\r\n');
+  // An ordinary request runs into its deadline meanwhile, so that the tunnel's would have passed too.
+  const late = new RawClient(hasty.inbound);
+  late.send('GET / HTTP/1.1\r\nHost: a\r\n\r\n');
+  expect(statusLines(await late.reads('weir-reason: deadline\r\n'))).toEqual(['504']);
+  late.destroy();
+  caller.received = '';
+  caller.send(textFrame('hello', true));
+  await caller.reads('HELLO');
+  caller.socket.resetAndDestroy();
+  await until(() => hasty.sidecar.inFlight === 0, { what: 'nothing is in flight' });
+  await hasty.stop();
 });
 
 test('a tunnel that the app breaks off is broken off toward the caller', async () => {
