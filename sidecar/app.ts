@@ -1,8 +1,8 @@
 /**
  * The whole proxy, assembled:
  *
- *   callers, the app ──▶ DataPlane ──▶ the app, other services       the path of requests (data-plane.ts)
- *                            ▲
+ *   callers, the app ──▶ DataPlane ──▶ the app, other services       the path of requests (data-plane.ts), here or
+ *                            ▲                                       in N worker threads (workers.ts)
  *                            │ policies, endpoints, verdicts; counts back
  *                            ▼
  *   operators, fleet ──▶ ControlSide                                 doors and control link (control-side.ts)
@@ -11,13 +11,14 @@ import type { Log } from '../proto/kernel/log-format.ts';
 import type { PolicySpec } from '../proto/policy/schema.ts';
 import type { SidecarConfig } from './config.ts';
 import { ControlSide, type ProcessFacts, type Secrets } from './control-side.ts';
-import { DataPlane } from './data-plane.ts';
+import { DataPlane, standingPolicies } from './data-plane.ts';
+import { Workers } from './workers.ts';
 
 export type { ProcessFacts, Secrets } from './control-side.ts';
 
 export class Sidecar {
   private readonly log: Log;
-  private readonly plane: DataPlane;
+  private readonly plane: DataPlane | Workers;
   private readonly control: ControlSide;
   private isDraining = false;
 
@@ -29,7 +30,12 @@ export class Sidecar {
     log: Log,
   ) {
     this.log = log;
-    this.plane = new DataPlane({ config, meshToken: secrets.meshToken, seed: facts.seed, filePolicies, log });
+    const { meshToken } = secrets;
+    const { seed } = facts;
+    this.plane =
+      config.concurrency === 1
+        ? new DataPlane({ config, meshToken, seed, policies: standingPolicies(filePolicies), log, common: null })
+        : new Workers({ config, meshToken, seed, filePolicies, log });
     this.control = new ControlSide({
       config,
       secrets,
@@ -58,6 +64,7 @@ export class Sidecar {
   }
 
   get inFlight(): number {
+    this.plane.refresh();
     return this.plane.inboundTraffic.inFlight;
   }
 

@@ -77,6 +77,13 @@ export const sidecarOptions = defineOptions({
     max: 3_600_000,
     description: 'How often certificate files are looked at; changed ones serve new connections.',
   },
+  concurrency: {
+    kind: 'integer',
+    default: 1,
+    min: 1,
+    max: 64,
+    description: 'Threads that carry requests. Limits hold for all of them together.',
+  },
   proxyProtocol: {
     kind: 'boolean',
     default: false,

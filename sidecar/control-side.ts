@@ -53,7 +53,7 @@ export class ControlSide {
 
   /** Opens the doors; the control plane connects in the background. `inbound` is where the data plane listens. */
   async start(inbound: string): Promise<Readonly<Record<string, string>>> {
-    const { config, secrets, isDraining } = this.options;
+    const { config, secrets } = this.options;
     const mesh = this.mesh(inbound);
     if (config.nats !== undefined) {
       this.link = startControlLink(mesh, {
@@ -65,7 +65,7 @@ export class ControlSide {
     this.startAppHealth();
     return {
       health: await this.open(
-        healthDoor(() => (isDraining() ? 'draining' : (this.appHealth?.notReadyBecause ?? ''))),
+        healthDoor(() => this.notReadyBecause()),
         config.health,
       ),
       metrics: await this.open(metricsDoor(mesh, secrets.metricsToken), config.metrics),
@@ -85,6 +85,11 @@ export class ControlSide {
     this.appHealth?.close();
     await this.link?.close();
     await Promise.all(this.doors.map((door) => door.close()));
+  }
+
+  private notReadyBecause(): string {
+    if (this.options.isDraining()) return 'draining';
+    return isServing(this.options.plane) ? (this.appHealth?.notReadyBecause ?? '') : 'no worker is running';
   }
 
   private startAppHealth(): void {
@@ -121,4 +126,8 @@ export class ControlSide {
       isConnected: () => this.link?.connected ?? false,
     });
   }
+}
+
+function isServing({ workers }: Plane): boolean {
+  return workers.length === 0 || workers.some(({ isRunning }) => isRunning);
 }

@@ -14,6 +14,7 @@ import type { ListenAddress } from '../proto/kernel/options.ts';
 import { XorShift32 } from '../proto/kernel/random.ts';
 import { TimerWheel } from '../proto/kernel/timer-wheel.ts';
 import type { PolicySpec } from '../proto/policy/schema.ts';
+import { ownerOf, type Seat } from './admission/seat.ts';
 import { SelfShedder } from './admission/self-shedder.ts';
 import { type SidecarConfig, serviceNameOf, splitPair } from './config.ts';
 import type { ExchangeContext } from './exchange/context.ts';
@@ -27,29 +28,46 @@ import { TrafficStats } from './exchange/traffic-stats.ts';
 import { type FlowReading, readFlow, type StreamView, viewStreams } from './http2/flow-view.ts';
 import { type ConnectionLimits, parseLimits } from './http2/limits.ts';
 import { BreakerLog } from './io/breaker-log.ts';
-import { clock } from './io/clock.ts';
+import { clock, tick } from './io/clock.ts';
 import { flowBudget, startFlowBudget } from './io/flow-budget.ts';
 import { heapShare } from './io/heap.ts';
 import { LimitLog, limitTrips } from './io/limit-trips.ts';
-import { type Entrance, Listener } from './io/listener.ts';
-import type { OverloadReading, Plane } from './io/plane.ts';
-import { RequestLog } from './io/request-log.ts';
+import { type Entrance, Listener, type ListenPlace } from './io/listener.ts';
+import type { Plane } from './io/plane.ts';
+import type { EndpointHealthReading, OverloadReading } from './io/plane-readings.ts';
+import { accessLimiter, RequestLog } from './io/request-log.ts';
 import { Timers } from './io/timers.ts';
 import { openTls, type ProxyTls } from './io/tls/tls-setup.ts';
 import type { TlsReading } from './io/tls/tls-stats.ts';
 import type { EndpointView } from './io/upstream/endpoint-connections.ts';
 import { HealthChecks } from './io/upstream/health-checks.ts';
 import { UpstreamPool } from './io/upstream/pool.ts';
-import { LivePolicy, type PolicyOrigin } from './policy/swap.ts';
+import { notShared, type Sharing } from './policy/sharing.ts';
+import { LivePolicy, type PolicyOrigin, type StandingPolicy } from './policy/swap.ts';
+import type { BreakerTransition } from './resilience/breaker.ts';
 import { AuthorityMap } from './routing/authority.ts';
-import { Cluster } from './routing/cluster.ts';
+import { Cluster, type EndpointInput } from './routing/cluster.ts';
 
 export interface DataPlaneOptions {
   readonly config: SidecarConfig;
   readonly meshToken: string | undefined;
   readonly seed: number;
-  readonly filePolicies: ReadonlyMap<string, PolicySpec>;
+  /** In force from the start, by target. */
+  readonly policies: ReadonlyMap<string, StandingPolicy>;
   readonly log: Log;
+  /** What this thread has in common with others; null in a proxy of one thread. */
+  readonly common: Common | null;
+}
+
+/** Of a thread that is one of several: limits and counters stand in memory that all of them, or the main thread, see. */
+export interface Common {
+  readonly seat: Seat;
+  readonly keySeeds: readonly [number, number];
+  readonly inboundTraffic: SharedArrayBuffer;
+  readonly unrouted: SharedArrayBuffer;
+  readonly accessLines: SharedArrayBuffer;
+  trafficOf(target: string): SharedArrayBuffer;
+  onTransition(target: string, transition: BreakerTransition): void;
 }
 
 /** Where the data plane listens, as the first log line says it. */
@@ -62,11 +80,16 @@ export interface ListeningAddresses {
 export class DataPlane implements Plane {
   readonly policy: LivePolicy;
   readonly inboundTraffic: TrafficStats;
-  readonly unrouted = new TrafficStats('outbound', 'unknown');
+  readonly unrouted: TrafficStats;
   readonly targets: Targets;
+  readonly workers = [];
   onBreakerTransition: ((target: string) => void) | null = null;
 
   private readonly options: DataPlaneOptions;
+  private readonly common: Common | null;
+  /** By target, also of those not in use here: a target that comes into use finds its policy and endpoints. */
+  private readonly policies: Map<string, StandingPolicy>;
+  private readonly endpoints = new Map<string, readonly EndpointInput[]>();
   private readonly random: XorShift32;
   private readonly wheel = new TimerWheel(4, clock.nowMs);
   private readonly timers: Timers;
@@ -81,13 +104,15 @@ export class DataPlane implements Plane {
   private readonly listeners: Listener[] = [];
   private readonly healthChecks: HealthChecks;
   private inbound: Listener | null = null;
-  private tls: ProxyTls | null = null;
+  private proxyTls: ProxyTls | null = null;
 
   constructor(options: DataPlaneOptions) {
-    const { config, log } = options;
+    const { config, log, common } = options;
     this.options = options;
+    this.common = common;
+    this.policies = new Map(options.policies);
     this.limits = parseLimits(config.limit).limits;
-    startFlowBudget(config.bufferMax ?? 0);
+    startFlowBudget(config.bufferMax ?? 0, common?.seat.count);
     this.limitLog = new LimitLog(log);
     this.shedder = new SelfShedder({ lagMsMax: config.shedLag, heapShareMax: config.shedHeapPercent / 100 });
     this.gate = new Gate(this.shedder);
@@ -95,14 +120,20 @@ export class DataPlane implements Plane {
     this.pool = new UpstreamPool({
       limits: this.limits,
       random: this.random,
-      settings: { connectionsMax: config.upstreamConnectionsMax, idleTimeoutMs: config.upstreamIdleTimeout },
+      settings: {
+        connectionsMax: this.shareOf(config.upstreamConnectionsMax),
+        idleTimeoutMs: config.upstreamIdleTimeout,
+      },
     });
-    this.requestLog = new RequestLog(log, this.random, config.accessLogSample);
+    const lines = common === null ? accessLimiter() : accessLimiter(common.accessLines, ownerOf(common.seat));
+    this.requestLog = new RequestLog(log, this.random, config.accessLogSample, lines);
     this.breakerLog = new BreakerLog(log, (target) => this.onBreakerTransition?.(target));
     this.context = { budget: flowBudget, clock, wheel: this.wheel, upstreams: this.pool, observer: this.requestLog };
-    this.policy = new LivePolicy(config.service);
-    this.applyFilePolicy(this.policy);
-    this.inboundTraffic = new TrafficStats('inbound', config.service);
+    this.policy = new LivePolicy(config.service, undefined, this.sharing('inbound'));
+    const own = this.policies.get(config.service);
+    if (own !== undefined) this.policy.apply(own.spec, own.origin, clock.nowMs, own.inbound);
+    this.inboundTraffic = new TrafficStats('inbound', config.service, common?.inboundTraffic);
+    this.unrouted = new TrafficStats('outbound', 'unknown', common?.unrouted);
     this.timers = new Timers(
       this.wheel,
       () => this.policy.inbound.admission,
@@ -120,22 +151,26 @@ export class DataPlane implements Plane {
     });
   }
 
-  async listen(): Promise<ListeningAddresses> {
+  /** At the addresses of the configuration, or where `placeOf` says. */
+  async listen(
+    placeOf: (name: string, address: ListenAddress) => ListenPlace = (_, at) => at,
+  ): Promise<ListeningAddresses> {
     const { config, log } = this.options;
+    const places = placesOf(config);
+    const at = (name: string): ListenPlace => placeOf(name, places.get(name)!);
     const addresses: ListeningAddresses = {};
-    this.tls = await openTls(config, log);
-    this.pool.useTls(this.tls.upstream);
+    this.proxyTls = await openTls(config, log);
+    this.pool.useTls(this.proxyTls.upstream);
     if (config.app !== undefined) {
-      const { acceptor, stats } = this.tls;
+      const { acceptor, stats } = this.proxyTls;
       const entrance = { tls: acceptor, proxyProtocol: config.proxyProtocol, stats };
       this.inbound = this.createListener(this.inboundSide(config.app), entrance);
-      addresses.inbound = await this.inbound.listen(config.inbound);
+      addresses.inbound = await this.inbound.listen(at('inbound'));
     }
-    addresses.outbound = await this.createListener(this.outboundSide(null)).listen(config.outbound);
+    addresses.outbound = await this.createListener(this.outboundSide(null)).listen(at('outbound'));
     const upstreams: Record<string, string> = {};
     for (const [port, service] of config.upstream.map(splitPair)) {
-      const address: ListenAddress = { host: '127.0.0.1', port: Number(port) };
-      upstreams[service] = await this.createListener(this.outboundSide(service)).listen(address);
+      upstreams[service] = await this.createListener(this.outboundSide(service)).listen(at(`upstream ${port}`));
     }
     addresses.upstreams = upstreams;
     this.healthChecks.start();
@@ -156,17 +191,31 @@ export class DataPlane implements Plane {
     this.healthChecks.close();
     await Promise.all(this.listeners.map((listener) => listener.close()));
     this.pool.close();
-    this.tls?.close();
+    this.proxyTls?.close();
     this.timers.close();
     this.requestLog.close();
     this.limitLog.close();
   }
 
   /** Throws when the spec cannot be compiled; then nothing has changed. */
-  applyPolicy(target: string, spec: PolicySpec | null, origin: PolicyOrigin, nowMs: number): void {
-    if (target === this.policy.target) this.policy.apply(spec, origin, nowMs);
-    this.targets.get(target)?.policy.apply(spec, origin, nowMs);
+  applyPolicy(target: string, spec: PolicySpec | null, origin: PolicyOrigin, nowMs: number): undefined {
+    this.obey(target, { spec, origin, inbound: null, outbound: null }, nowMs);
   }
+
+  /** The same, with where the limits keep their numbers. */
+  obey(target: string, policy: StandingPolicy, nowMs: number): void {
+    const { spec, origin, inbound, outbound } = policy;
+    if (target === this.policy.target) this.policy.apply(spec, origin, nowMs, inbound);
+    this.targets.get(target)?.policy.apply(spec, origin, nowMs, outbound);
+    this.policies.set(target, policy);
+  }
+
+  setEndpoints(target: string, list: readonly EndpointInput[]): void {
+    this.endpoints.set(target, list);
+    this.targets.get(target)?.cluster.updateEndpoints(list);
+  }
+
+  refresh(): void {}
 
   get connections(): number {
     return this.listeners.reduce((sum, listener) => sum + listener.connectionCount, 0);
@@ -182,6 +231,15 @@ export class DataPlane implements Plane {
 
   get upstreamConnections(): readonly EndpointView[] {
     return this.pool.view();
+  }
+
+  get endpointHealth(): readonly EndpointHealthReading[] {
+    const nowMs = tick();
+    return Array.from(this.targets.values(), ({ key, cluster: { endpoints } }) => ({
+      upstream: key,
+      known: endpoints.length,
+      healthy: endpoints.filter((endpoint) => endpoint.isHealthy && !endpoint.isOut(nowMs)).length,
+    }));
   }
 
   get loopLagMs(): number {
@@ -208,8 +266,8 @@ export class DataPlane implements Plane {
     return viewStreams(flowBudget);
   }
 
-  tlsReading(): TlsReading | null {
-    return this.tls?.reading() ?? null;
+  get tls(): TlsReading | null {
+    return this.proxyTls?.reading() ?? null;
   }
 
   private inboundSide(appAddress: string): InboundSide {
@@ -248,30 +306,58 @@ export class DataPlane implements Plane {
   }
 
   private createTarget(key: string): Target {
-    const policy = new LivePolicy(key, this.breakerLog.of(key));
-    this.applyFilePolicy(policy);
+    const { common } = this;
+    const onTransition =
+      common === null ? this.breakerLog.of(key) : (to: BreakerTransition) => common.onTransition(key, to);
+    const policy = new LivePolicy(key, onTransition, this.sharing('outbound'));
+    const standing = this.policies.get(key);
+    if (standing !== undefined) policy.apply(standing.spec, standing.origin, clock.nowMs, standing.outbound);
     const fixed = this.options.config.endpoint.map(splitPair).filter(([service]) => service === key);
+    const cluster = new Cluster({
+      key,
+      random: this.random,
+      staticEndpoints: fixed.map(([, address]) => address),
+      overTls: this.options.config.upstreamTls,
+    });
+    cluster.updateEndpoints(this.endpoints.get(key) ?? []);
     return {
       key,
       policy,
-      cluster: new Cluster({
-        key,
-        random: this.random,
-        staticEndpoints: fixed.map(([, address]) => address),
-        overTls: this.options.config.upstreamTls,
-      }),
-      traffic: new TrafficStats('outbound', key),
+      cluster,
+      traffic: new TrafficStats('outbound', key, common?.trafficOf(key)),
       onFailure: null,
     };
   }
 
-  private applyFilePolicy(policy: LivePolicy): void {
-    const spec = this.options.filePolicies.get(policy.target);
-    if (spec !== undefined) policy.apply(spec, filePolicyOrigin, clock.nowMs);
+  private sharing(part: 'inbound' | 'outbound'): Sharing {
+    const { common } = this;
+    return common === null ? notShared : { seat: common.seat, keySeeds: common.keySeeds, part };
+  }
+
+  /** This thread's part of a bound of the whole proxy that is not worth sharing. */
+  private shareOf(bound: number): number {
+    return Math.max(1, Math.floor(bound / (this.common?.seat.count ?? 1)));
   }
 }
 
-const filePolicyOrigin: PolicyOrigin = { epoch: '', version: 0, hash: 'file' };
+export const filePolicyOrigin: PolicyOrigin = { epoch: '', version: 0, hash: 'file' };
+
+/** Policies of a file, in force in one thread. */
+export function standingPolicies(specs: ReadonlyMap<string, PolicySpec>): Map<string, StandingPolicy> {
+  const unshared = { origin: filePolicyOrigin, inbound: null, outbound: null };
+  return new Map([...specs].map(([target, spec]) => [target, { spec, ...unshared }]));
+}
+
+/** Where requests come in, by name. */
+export function placesOf(config: SidecarConfig): Map<string, ListenAddress> {
+  const places = new Map<string, ListenAddress>();
+  if (config.app !== undefined) places.set('inbound', config.inbound);
+  places.set('outbound', config.outbound);
+  for (const [port] of config.upstream.map(splitPair)) {
+    places.set(`upstream ${port}`, { host: '127.0.0.1', port: Number(port) });
+  }
+  return places;
+}
 
 function protocolChoice(setting: 'auto' | 'http2' | 'http1'): (callers: number) => number {
   if (setting === 'auto') return (callers) => callers;

@@ -96,8 +96,8 @@ export class TrafficStats {
     }
   }
 
-  /** The thread that counted here is dead, and its requests with it. */
-  forgetInFlight(): void {
-    this.row[inFlight] = 0;
+  /** The thread that counted in this row is dead, and its requests with it. */
+  static forgetInFlight(memory: ArrayBufferLike): void {
+    new Float64Array(memory, 0, numbers)[inFlight] = 0;
   }
 }

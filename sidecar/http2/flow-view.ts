@@ -65,6 +65,10 @@ export function sumFlow(readings: readonly FlowReading[]): FlowReading {
 export function viewStreams(budget: FlowBudget): StreamView[] {
   const views: StreamView[] = [];
   for (const holder of budget.holders) holder.collectStreams(views);
+  return mostHeld(views);
+}
+
+export function mostHeld(views: StreamView[]): StreamView[] {
   const weight = (view: StreamView): number => view.queuedBytes + view.heldBytes;
   return views.sort((a, b) => weight(b) - weight(a)).slice(0, streamViewsMax);
 }

@@ -6,7 +6,21 @@ import type { Clock } from '../exchange/context.ts';
 
 export const clock: Clock = { nowMs: performance.now() };
 
+/** Each thread's performance.now() begins with the thread; what threads share is counted from the main thread's. */
+let behindMs = 0;
+
 export function tick(): number {
-  clock.nowMs = performance.now();
+  clock.nowMs = performance.now() + behindMs;
   return clock.nowMs;
+}
+
+/** Where this thread's clock begins, on the machine's. */
+export function clockOriginMs(): number {
+  return Number(process.hrtime.bigint()) / 1e6 - performance.now();
+}
+
+/** From now on the same time as the thread whose clock begins there. */
+export function alignClock(originMs: number): void {
+  behindMs = clockOriginMs() - originMs;
+  tick();
 }

@@ -17,8 +17,9 @@ const capMinBytes = 8 * 1024 * 1024;
 const limitFiles = ['/sys/fs/cgroup/memory.max', '/sys/fs/cgroup/memory/memory.limit_in_bytes'];
 const noLimitBytes = 2 ** 53;
 
-export function startFlowBudget(capBytes: number): void {
-  flowBudget.capBytes = capBytes > 0 ? capBytes : defaultCapBytes(limitFiles.map(readLimit));
+/** Of several threads each takes its equal part: buffers lie in one thread, and a common number would be written by all. */
+export function startFlowBudget(capBytes: number, threads = 1): void {
+  flowBudget.capBytes = (capBytes > 0 ? capBytes : defaultCapBytes(limitFiles.map(readLimit))) / threads;
   ticker.add(flowBudget);
 }
 

@@ -32,6 +32,9 @@ export interface Entrance {
   readonly stats: TlsStats;
 }
 
+/** An address of its own, or a descriptor that was bound for several threads. */
+export type ListenPlace = ListenAddress | { readonly fd: number };
+
 export class Listener {
   private readonly context: ExchangeContext;
   private readonly side: Side;
@@ -74,12 +77,12 @@ export class Listener {
   }
 
   /** Resolves with the address as text, `host:port` or `unix:path`. */
-  async listen(address: ListenAddress): Promise<string> {
+  async listen(address: ListenPlace): Promise<string> {
     if ('path' in address) await removeStaleSocket(address.path);
     return new Promise((resolve, reject) => {
       this.server.once('error', reject);
       this.server.listen(
-        'path' in address ? { path: address.path } : { host: address.host, port: address.port },
+        'path' in address || 'fd' in address ? address : { host: address.host, port: address.port },
         () => {
           this.server.off('error', reject);
           this.server.on('error', () => {});

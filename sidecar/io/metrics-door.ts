@@ -12,20 +12,14 @@ import type { FlowReading } from '../http2/flow-view.ts';
 import { limitName } from '../http2/limit-codes.ts';
 import { createDoor } from './door.ts';
 import { defineFlowMetrics } from './flow-metrics.ts';
-import type { OverloadReading } from './plane.ts';
+import type { WorkerReading } from './plane.ts';
+import type { EndpointHealthReading, OverloadReading } from './plane-readings.ts';
 import { defineTlsMetrics } from './tls/tls-metrics.ts';
 import type { TlsReading } from './tls/tls-stats.ts';
 
 export interface BreakerReading {
   readonly upstream: string;
   readonly state: number;
-}
-
-export interface EndpointHealthReading {
-  readonly upstream: string;
-  readonly known: number;
-  /** Neither unhealthy by their checks nor out of reach. */
-  readonly healthy: number;
 }
 
 /** What a scrape reads; everything is as of now. */
@@ -37,6 +31,8 @@ export interface MetricFacts {
   breakerTransitions(): ReadonlyMap<string, number>;
   overload(): OverloadReading;
   flow(): FlowReading;
+  /** Empty where requests run in the main thread. */
+  workers(): readonly WorkerReading[];
   /** By `Limit` code. */
   limitTrips(): Float64Array;
   endpointHealth(): Iterable<EndpointHealthReading>;
@@ -171,6 +167,13 @@ function defineMetrics(registry: Registry, facts: MetricFacts): void {
   gauge('weir_connections', 'Open connections of callers.', [], (set) => set.set(facts.connections()));
   gauge('weir_loop_lag_seconds', "Lateness of the proxy's own event loop.", [], (set) =>
     set.set(facts.loopLagSeconds()),
+  );
+  gauge('weir_workers', 'Threads that carry requests.', [], (set) => {
+    const workers = facts.workers();
+    set.set(workers.length === 0 ? 1 : workers.filter(({ isRunning }) => isRunning).length);
+  });
+  counter('weir_worker_deaths_total', 'Workers that ended unasked.', [], (set) =>
+    set.inc(facts.workers().reduce((sum, { deaths }) => sum + deaths, 0)),
   );
   gauge('weir_control_plane_connected', '1 while NATS is connected.', [], (set) =>
     set.set(facts.controlPlaneConnected() ? 1 : 0),

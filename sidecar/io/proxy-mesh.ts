@@ -19,8 +19,9 @@ import type { Endpoint as RoutedEndpoint } from '../routing/endpoint.ts';
 import type { AdminFacts } from './admin-door.ts';
 import { tick } from './clock.ts';
 import type { BundleVerdict, Log, Mesh, TargetLink } from './control-link/mesh.ts';
-import type { BreakerReading, EndpointHealthReading, MetricFacts } from './metrics-door.ts';
-import type { OverloadReading, Plane } from './plane.ts';
+import type { BreakerReading, MetricFacts } from './metrics-door.ts';
+import type { Plane, WorkerReading } from './plane.ts';
+import type { EndpointHealthReading, OverloadReading } from './plane-readings.ts';
 import type { TlsReading } from './tls/tls-stats.ts';
 
 export interface ProxyParts {
@@ -64,6 +65,7 @@ export class ProxyMesh implements Mesh, MetricFacts, AdminFacts {
   }
 
   inFlight(): number {
+    this.parts.plane.refresh();
     return this.parts.plane.inboundTraffic.inFlight;
   }
 
@@ -75,14 +77,14 @@ export class ProxyMesh implements Mesh, MetricFacts, AdminFacts {
     this.parts.plane.targets.onCreated = (target) => callback(this.linkOf(target));
   }
 
-  applyBundle(key: string, bundle: Bundle, nowMs: number): BundleVerdict {
+  applyBundle(key: string, bundle: Bundle, nowMs: number): BundleVerdict | Promise<BundleVerdict> {
     const spec = chooseSpec(bundle, this.identity.instance);
     try {
-      this.parts.plane.applyPolicy(key, spec, bundle, nowMs);
+      const everywhere = this.parts.plane.applyPolicy(key, spec, bundle, nowMs);
+      return everywhere === undefined ? applied : everywhere.then(() => applied, rejected);
     } catch (error) {
-      return { status: 'rejected', message: error instanceof Error ? error.message : String(error) };
+      return rejected(error);
     }
-    return { status: 'applied', message: '' };
   }
 
   heartbeatTraffic(): Traffic[] {
@@ -115,6 +117,7 @@ export class ProxyMesh implements Mesh, MetricFacts, AdminFacts {
   // ── Metrics and admin ───────────────────────────────────────────────────────────────────────────────────────────
 
   *traffic(): Iterable<TrafficStats> {
+    this.parts.plane.refresh();
     yield this.parts.plane.inboundTraffic;
     for (const target of this.parts.plane.targets.values()) yield target.traffic;
     if (this.parts.plane.unrouted.requests > 0) yield this.parts.plane.unrouted;
@@ -123,7 +126,9 @@ export class ProxyMesh implements Mesh, MetricFacts, AdminFacts {
   *breakers(): Iterable<BreakerReading> {
     for (const target of this.parts.plane.targets.values()) {
       const { breaker } = target.policy.outbound;
-      if (breaker !== null) yield { upstream: target.key, state: breaker.state };
+      if (breaker === null) continue;
+      breaker.tick(tick());
+      yield { upstream: target.key, state: breaker.state };
     }
   }
 
@@ -131,13 +136,8 @@ export class ProxyMesh implements Mesh, MetricFacts, AdminFacts {
     return this.parts.plane.transitions;
   }
 
-  *endpointHealth(): Iterable<EndpointHealthReading> {
-    const nowMs = this.nowMs();
-    for (const { key, cluster } of this.parts.plane.targets.values()) {
-      const { endpoints } = cluster;
-      const healthy = endpoints.filter((endpoint) => endpoint.isHealthy && !endpoint.isOut(nowMs)).length;
-      yield { upstream: key, known: endpoints.length, healthy };
-    }
+  endpointHealth(): Iterable<EndpointHealthReading> {
+    return this.parts.plane.endpointHealth;
   }
 
   upstreamConnections(): number {
@@ -164,6 +164,10 @@ export class ProxyMesh implements Mesh, MetricFacts, AdminFacts {
     return this.parts.plane.loopLagMs / 1000;
   }
 
+  workers(): readonly WorkerReading[] {
+    return this.parts.plane.workers;
+  }
+
   controlPlaneConnected(): boolean {
     return this.parts.isConnected();
   }
@@ -176,7 +180,7 @@ export class ProxyMesh implements Mesh, MetricFacts, AdminFacts {
     return this.parts.plane.flow;
   }
 
-  streams(): StreamView[] {
+  streams(): StreamView[] | Promise<StreamView[]> {
     return this.parts.plane.streamViews();
   }
 
@@ -185,7 +189,7 @@ export class ProxyMesh implements Mesh, MetricFacts, AdminFacts {
   }
 
   tls(): TlsReading | null {
-    return this.parts.plane.tlsReading();
+    return this.parts.plane.tls;
   }
 
   *policyVersions(): Iterable<{ target: string; version: number }> {
@@ -224,6 +228,7 @@ export class ProxyMesh implements Mesh, MetricFacts, AdminFacts {
       loopLagMs,
       overload: this.overload(),
       flowControl: flowView(this.flow()),
+      workers: this.workers(),
       http2Limits: this.limitTripsByName(),
       process: this.process(),
       tls: this.tls(),
@@ -231,6 +236,7 @@ export class ProxyMesh implements Mesh, MetricFacts, AdminFacts {
       breakers: [...targets.values()].flatMap((target) => {
         const { breaker } = target.policy.outbound;
         if (breaker === null) return [];
+        breaker.tick(tick());
         return [{ target: target.key, state: breakerStateName(breaker.state), cause: breaker.cause }];
       }),
     };
@@ -247,7 +253,7 @@ export class ProxyMesh implements Mesh, MetricFacts, AdminFacts {
   private linkOf(target: Target): TargetLink {
     let link = this.links.get(target);
     if (link === undefined) {
-      link = new ProxyTargetLink(target);
+      link = new ProxyTargetLink(target, this.parts.plane);
       this.links.set(target, link);
     }
     return link;
@@ -277,9 +283,11 @@ export class ProxyMesh implements Mesh, MetricFacts, AdminFacts {
 class ProxyTargetLink implements TargetLink {
   readonly key: string;
   private readonly target: Target;
+  private readonly plane: Plane;
 
-  constructor(target: Target) {
+  constructor(target: Target, plane: Plane) {
     this.target = target;
+    this.plane = plane;
     this.key = target.key;
   }
 
@@ -300,7 +308,7 @@ class ProxyTargetLink implements TargetLink {
   }
 
   setEndpoints(endpoints: readonly Endpoint[]): void {
-    this.target.cluster.updateEndpoints(endpoints);
+    this.plane.setEndpoints(this.key, endpoints);
   }
 }
 
@@ -314,6 +322,12 @@ function flowView({ capBytes, stalledMs, ...flow }: FlowReading): unknown {
     capBytes: Number.isFinite(capBytes) ? capBytes : null,
     stalledMs: { downstream: byScope(0), upstream: byScope(scopes) },
   };
+}
+
+const applied: BundleVerdict = { status: 'applied', message: '' };
+
+function rejected(error: unknown): BundleVerdict {
+  return { status: 'rejected', message: error instanceof Error ? error.message : String(error) };
 }
 
 function policyView(policy: LivePolicy): unknown {

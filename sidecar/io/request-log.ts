@@ -15,19 +15,25 @@ const intervalMs = 10_000;
 const accessLines = { ratePerSecond: 50, burst: 50 };
 const outcomeNames = { [Outcome.success]: 'success', [Outcome.failure]: 'failure', [Outcome.ignored]: 'ignored' };
 
+/** Threads with the same memory write that many lines together. */
+export function accessLimiter(memory?: ArrayBufferLike, owner?: number): GcraLimiter {
+  return new GcraLimiter(accessLines, memory, owner);
+}
+
 export class RequestLog implements Observer {
   private readonly log: Log;
   private readonly random: Random;
   private readonly sample: number;
   /** By side and reason: refusals since the last line about them. */
   private readonly counts = new Map<string, Float64Array>();
-  private readonly accessLimit = new GcraLimiter(accessLines);
+  private readonly accessLimit: GcraLimiter;
   private readonly timer: NodeJS.Timeout;
 
-  constructor(log: Log, random: Random, sample: number) {
+  constructor(log: Log, random: Random, sample: number, accessLimit = accessLimiter()) {
     this.log = log;
     this.random = random;
     this.sample = sample;
+    this.accessLimit = accessLimit;
     this.timer = setInterval(() => this.flush(), intervalMs);
     this.timer.unref();
   }

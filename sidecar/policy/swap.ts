@@ -30,6 +30,15 @@ import {
 export const passThroughInbound: CompiledInbound = { ...passThroughSettings.inbound, rateLimits: [], admission: null };
 export const passThroughOutbound: CompiledOutbound = { ...passThroughSettings.outbound, breaker: null };
 
+/** As it stands for one target, with where its limits keep their numbers. */
+export interface StandingPolicy {
+  readonly spec: PolicySpec | null;
+  readonly origin: PolicyOrigin;
+  /** null: the limits are the thread's own. */
+  readonly inbound: PolicyMemory | null;
+  readonly outbound: PolicyMemory | null;
+}
+
 /** Where a policy comes from; of a bundle, or made up for a file. */
 export interface PolicyOrigin {
   readonly epoch: string;
@@ -100,6 +109,11 @@ export class LivePolicy {
       admission: this.admissionMemory,
       breaker: this.outbound.breaker === null ? null : this.breakerMemory,
     };
+  }
+
+  /** Another thread granted permits to this one. */
+  onGranted(nowMs: number): void {
+    this.admission?.onGranted(nowMs);
   }
 
   /** That thread is dead: what it held of the limits is free again. */

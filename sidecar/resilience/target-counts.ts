@@ -70,6 +70,27 @@ export class TargetCounts {
     this.localFail++;
   }
 
+  /** What another thread drained. */
+  add(view: TargetCountsView): void {
+    this.n += view.n;
+    this.fail += view.fail;
+    this.slow += view.slow;
+    this.localFail += view.localFail;
+    this.shed += view.shed;
+    this.demand += view.demand;
+    this.latencySumMs += view.latencyMeanMs * view.n;
+    for (const { address, n, fail } of view.endpoints) {
+      const index = this.indexOf(address);
+      if (index < 0) continue;
+      this.endpointN[index]! += n;
+      this.endpointFail[index]! += fail;
+    }
+  }
+
+  get isEmpty(): boolean {
+    return this.n === 0 && this.demand === 0 && this.shed === 0 && this.localFail === 0;
+  }
+
   /** The interval's counts; the next interval begins at zero. */
   drain(): TargetCountsView {
     const view: TargetCountsView = {

@@ -10,7 +10,7 @@ import { BundleBook } from './bundle-book.ts';
 import type { Bus } from './bus.ts';
 import type { FleetCodec } from './codec.ts';
 import type { LastKnownGood } from './last-known-good.ts';
-import type { Mesh } from './mesh.ts';
+import type { BundleVerdict, Mesh } from './mesh.ts';
 import type { Origin } from './watched-keys.ts';
 
 /** How the link speaks, once it can: before that only the disk is read. */
@@ -26,6 +26,8 @@ export class BundleSync {
   private readonly mesh: Mesh;
   private readonly disk: LastKnownGood | undefined;
   private road: AckRoad | undefined;
+  /** By target: what is on its way into force, with what waits behind it. */
+  private readonly applying = new Map<string, Promise<void>>();
 
   constructor(mesh: Mesh, disk: LastKnownGood | undefined) {
     this.mesh = mesh;
@@ -46,22 +48,46 @@ export class BundleSync {
     this.offer(target, Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('utf8'), origin);
   }
 
+  /** One at a time for each target, in the order in which they came. */
   private offer(target: string, text: string, origin: Origin | 'disk'): void {
+    const before = this.applying.get(target);
+    const applying =
+      before === undefined ? this.apply(target, text, origin) : before.then(() => this.apply(target, text, origin));
+    if (applying === undefined) return;
+    this.applying.set(target, applying);
+    void applying.then(() => {
+      if (this.applying.get(target) === applying) this.applying.delete(target);
+    });
+  }
+
+  /** A promise when the bundle does not take force at once. */
+  private apply(target: string, text: string, origin: Origin | 'disk'): Promise<void> | undefined {
     const read = readBundle(target, text);
     if (this.book.isLast(target, read.order)) {
       // Sent again because our ack did not arrive.
       if (origin === 'pushed') this.acknowledge(this.book.of(target));
-      return;
+      return undefined;
     }
-    if (!this.book.isNews(target, read.order)) return;
-    const { status, message } = read.ok
+    if (!this.book.isNews(target, read.order)) return undefined;
+    const verdict = read.ok
       ? this.mesh.applyBundle(target, read.bundle, this.mesh.nowMs())
       : { status: 'rejected' as const, message: read.message };
-    const applied: Applied = { target, ...read.order, hash: read.hash, status, message: message.slice(0, messageMax) };
-    this.book.record(applied);
-    this.mesh.log(status === 'rejected' ? 'warn' : 'info', `policy ${status}`, { ...applied, from: origin });
-    this.acknowledge(applied);
-    if (status === 'applied' && origin !== 'disk') this.disk?.save(target, text);
+    const finish = ({ status, message }: BundleVerdict): void => {
+      const applied: Applied = {
+        target,
+        ...read.order,
+        hash: read.hash,
+        status,
+        message: message.slice(0, messageMax),
+      };
+      this.book.record(applied);
+      this.mesh.log(status === 'rejected' ? 'warn' : 'info', `policy ${status}`, { ...applied, from: origin });
+      this.acknowledge(applied);
+      if (status === 'applied' && origin !== 'disk') this.disk?.save(target, text);
+    };
+    if (verdict instanceof Promise) return verdict.then(finish);
+    finish(verdict);
+    return undefined;
   }
 
   private acknowledge(applied: Applied | undefined): void {

@@ -25,8 +25,8 @@ export interface Mesh {
   targetsInUse(): Iterable<TargetLink>;
   /** Calls back at the first use of each target from now on. */
   onTargetUsed(callback: (target: TargetLink) => void): void;
-  /** `target` is the own service or one in use. */
-  applyBundle(target: string, bundle: Bundle, nowMs: number): BundleVerdict;
+  /** `target` is the own service or one in use. A promise where the bundle takes force in several threads. */
+  applyBundle(target: string, bundle: Bundle, nowMs: number): BundleVerdict | Promise<BundleVerdict>;
   heartbeatTraffic(): Traffic[];
   process(): ProcessStatus;
   dump(): unknown;
