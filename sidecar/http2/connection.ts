@@ -137,7 +137,7 @@ export class Http2Connection implements StreamOwner, HoldingOwner, ControlTarget
     this.controlFrameCount = 0;
     if (into.length === 0) return;
     this.sender.beginWrite();
-    this.holding.beginWrite(into.length);
+    this.holding.beginWrite(into);
   }
 
   /** The socket accepted all that was taken. */

@@ -5,7 +5,8 @@ import { Flag, FrameType, frameHeaderBytes } from './constants.ts';
 import { writeFrameHeader } from './frame-writer.ts';
 import { HpackEncoder } from './hpack/encoder.ts';
 import type { HeaderList } from './hpack/field.ts';
-import { chunkBytes, type Output } from './output.ts';
+import type { Output } from './output.ts';
+import { chunkBytesMax } from './output-chunks.ts';
 
 export class HeaderWriter {
   readonly encoder = new HpackEncoder();
@@ -19,7 +20,7 @@ export class HeaderWriter {
     const flags = endStream ? Flag.endStream : 0;
     const bound = this.encoder.boundBytes(list);
     const output = this.output;
-    if (bound <= frameBytesMax && bound + frameHeaderBytes <= chunkBytes) {
+    if (bound <= frameBytesMax && bound + frameHeaderBytes <= chunkBytesMax) {
       // The common case: straight into the output, the frame header put in front afterwards.
       const out = output.reserve(frameHeaderBytes + bound);
       const from = output.position + frameHeaderBytes;

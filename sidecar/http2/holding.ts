@@ -3,7 +3,7 @@
  * each is let go. It watches how long that data waits, too.
  */
 import type { FlowBudget, Holder, Queued } from './flow-budget.ts';
-import { chunkBytes } from './output.ts';
+import type { Written } from './output.ts';
 import type { Receiver } from './receiver.ts';
 import type { Sender } from './sender.ts';
 import { Stalls } from './stalls.ts';
@@ -36,8 +36,10 @@ export class Holding implements Holder {
     budget.holders.add(this);
   }
 
-  beginWrite(chunks: number): void {
-    this.writingBytes = chunks * chunkBytes;
+  beginWrite(parts: readonly Written[]): void {
+    let bytes = 0;
+    for (let i = 0; i < parts.length; i++) bytes += parts[i]!.chunk.length;
+    this.writingBytes = bytes;
     this.budget.charge(this.writingBytes);
   }
 

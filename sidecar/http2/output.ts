@@ -1,25 +1,17 @@
 /**
- * What a connection wants to write: frames are serialised straight into pooled 64 KiB buffers, and the shell takes all
- * of them in one write per turn of the loop. The pool is shared by all connections, so an idle connection holds no
- * buffer at all. A buffer returns to the pool only after the socket accepted its bytes: reusing one earlier is the
- * classic corruption.
+ * What a connection wants to write: frames are serialised straight into pooled buffers, and the shell takes all of them
+ * in one write per turn of the loop. A buffer returns to its pool only after the socket accepted its bytes: reusing one
+ * earlier is the classic corruption.
+ *
+ * The size of a connection's buffers follows what it writes in a turn: the next size as soon as one is too small, back
+ * when several turns in a row needed far less.
  */
+import { acquireChunk, chunkSizes, largestChunk, releaseChunk, sizeFor } from './output-chunks.ts';
 
-export const chunkBytes = 65_536;
+export { releaseChunk } from './output-chunks.ts';
 
-/** Beyond this many idle buffers (16 MiB) the rest is left to the garbage collector. */
-const pooledChunksMax = 256;
-
-const pool: Buffer[] = [];
-
-function acquireChunk(): Buffer {
-  return pool.pop() ?? Buffer.allocUnsafeSlow(chunkBytes);
-}
-
-/** Gives a chunk of `Output.take` back after its bytes were written. */
-export function releaseChunk(chunk: Buffer): void {
-  if (pool.length < pooledChunksMax) pool.push(chunk);
-}
+/** So many turns with little to write make the buffers smaller again. */
+const quietTurnsMax = 16;
 
 /** Bytes in the order of writing: `length` bytes of `chunk`, which is the writer's until it calls `releaseChunk`. */
 export interface Written {
@@ -34,6 +26,9 @@ export class Output {
   /** Bytes of full chunks, waiting in front of the current one. */
   private fullBytes = 0;
   private full: Written[] = [];
+  /** Index of the size to begin with. */
+  private size = 0;
+  private quietTurns = 0;
 
   get bytes(): number {
     return this.fullBytes + this.position;
@@ -43,25 +38,22 @@ export class Output {
   reserve(count: number): Buffer {
     let chunk = this.chunk;
     if (chunk === null) {
-      chunk = acquireChunk();
+      chunk = acquireChunk(Math.max(this.size, sizeFor(count)));
       this.chunk = chunk;
-    } else if (this.position + count > chunkBytes) {
+    } else if (this.position + count > chunk.length) {
       this.full.push({ chunk, length: this.position });
       this.fullBytes += this.position;
-      chunk = acquireChunk();
+      if (this.size < largestChunk) this.size++;
+      chunk = acquireChunk(Math.max(this.size, sizeFor(count)));
       this.chunk = chunk;
       this.position = 0;
     }
     return chunk;
   }
 
-  /** Bytes left in the current chunk. */
-  get room(): number {
-    return this.chunk === null ? chunkBytes : chunkBytes - this.position;
-  }
-
   /** Hands everything over, in order. The caller releases each chunk once it is written. */
   take(into: Written[]): void {
+    this.settleSize();
     for (const written of this.full) into.push(written);
     this.full.length = 0;
     this.fullBytes = 0;
@@ -81,5 +73,14 @@ export class Output {
     if (this.chunk !== null) releaseChunk(this.chunk);
     this.chunk = null;
     this.position = 0;
+  }
+
+  private settleSize(): void {
+    if (this.size === 0) return;
+    if (this.bytes * 2 > chunkSizes[this.size - 1]!) this.quietTurns = 0;
+    else if (++this.quietTurns >= quietTurnsMax) {
+      this.size--;
+      this.quietTurns = 0;
+    }
   }
 }

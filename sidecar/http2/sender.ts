@@ -15,6 +15,8 @@ import type { Http2Stream } from './stream.ts';
 
 /** Data is put into the output up to this much before the socket has to take it. */
 export const outputHighWaterBytes = 131_072;
+/** The same while memory is half full: what is written to a peer that does not read cannot be taken back. */
+const outputLowWaterBytes = 16_384;
 
 export class Sender {
   /** The connection's send window. */
@@ -55,6 +57,10 @@ export class Sender {
     return this.ready.length > this.readyFirst;
   }
 
+  private get outputBytesMax(): number {
+    return this.budget.stopsGrowth ? outputLowWaterBytes : outputHighWaterBytes;
+  }
+
   send(stream: Http2Stream, buf: Buffer, start: number, end: number, endStream: boolean): void {
     const count = end - start;
     if (
@@ -63,7 +69,7 @@ export class Sender {
         (!this.isBlocked &&
           count <= stream.sendWindow &&
           count <= this.window &&
-          this.output.bytes < outputHighWaterBytes))
+          this.output.bytes < this.outputBytesMax))
     ) {
       this.write(stream, buf, start, end, endStream);
       if (endStream) this.onLocalEnd(stream);
@@ -86,7 +92,8 @@ export class Sender {
 
   /** Fills the output with waiting data: 16 KiB a stream a round, until windows or the output are full. */
   pump(): void {
-    while (this.readyFirst < this.ready.length && this.window > 0 && this.output.bytes < outputHighWaterBytes) {
+    const bytesMax = this.outputBytesMax;
+    while (this.readyFirst < this.ready.length && this.window > 0 && this.output.bytes < bytesMax) {
       const stream = this.ready[this.readyFirst]!;
       this.readyFirst++;
       if (this.readyFirst >= 64 && this.readyFirst * 2 > this.ready.length) {
