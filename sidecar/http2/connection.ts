@@ -79,7 +79,7 @@ export class Http2Connection implements StreamOwner, HoldingOwner, ControlTarget
     this.preface = new PrefaceReader(isServer);
     this.guard = new Guard(limits);
     this.waits = new Waits(limits);
-    this.headerWriter = new HeaderWriter(this.output);
+    this.headerWriter = new HeaderWriter(this.output, limits.encoderTableBytesMax);
     this.sender = new Sender(
       this.output,
       budget,

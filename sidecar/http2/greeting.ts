@@ -6,6 +6,9 @@ import { writeSettings } from './frame-writer.ts';
 import type { ConnectionLimits } from './limits.ts';
 import type { Output } from './output.ts';
 
+/** RFC 9113 §6.5.2: what the peer assumes until it is told. */
+const initialTableBytes = 4096;
+
 export function writeGreeting(
   output: Output,
   isServer: boolean,
@@ -21,6 +24,9 @@ export function writeGreeting(
     [SettingId.initialWindowSize, initialWindowBytes],
     [SettingId.maxHeaderListSize, limits.headerListBytesMax],
   ];
+  if (limits.decoderTableBytesMax !== initialTableBytes) {
+    settings.push([SettingId.headerTableSize, limits.decoderTableBytesMax]);
+  }
   if (isServer) {
     settings.push([SettingId.maxConcurrentStreams, limits.concurrentStreamsMax], [SettingId.enableConnectProtocol, 1]);
   } else settings.push([SettingId.enablePush, 0]);

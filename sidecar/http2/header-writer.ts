@@ -9,10 +9,11 @@ import type { Output } from './output.ts';
 import { chunkBytesMax } from './output-chunks.ts';
 
 export class HeaderWriter {
-  readonly encoder = new HpackEncoder();
+  readonly encoder: HpackEncoder;
   private readonly output: Output;
 
-  constructor(output: Output) {
+  constructor(output: Output, tableBytesMax: number) {
+    this.encoder = new HpackEncoder(tableBytesMax);
     this.output = output;
   }
 

@@ -53,7 +53,7 @@ export class MessageFrames {
     this.receiver = receiver;
     this.headerBlock = new HeaderBlock(limits);
     this.decoder = new HpackDecoder({
-      tableBytesMax: 4096,
+      tableBytesMax: limits.decoderTableBytesMax,
       listBytesMax: limits.headerListBytesMax,
       fieldsMax: limits.headerFieldsMax,
       fieldBytesMax: limits.headerFieldBytesMax,

@@ -3,10 +3,11 @@
  */
 import { describe, expect, test } from 'vitest';
 import { ErrorCode, Flag, FrameType, prefaceBytes } from '../../../sidecar/http2/constants.ts';
+import { HeaderList } from '../../../sidecar/http2/hpack/field.ts';
 import { Limit } from '../../../sidecar/http2/limit-codes.ts';
 import { defaultLimits } from '../../../sidecar/http2/limits.ts';
 import { Waits } from '../../../sidecar/http2/waits.ts';
-import { frame, framesOf, Peer } from '../../support/wire.ts';
+import { frame, framesOf, Peer, Recorder, settle } from '../../support/wire.ts';
 
 const getBlock = '82868441' + '0161';
 const get = (streamId: number): Buffer =>
@@ -127,6 +128,36 @@ describe('A server under abuse', () => {
     slow.connection.onTick(1);
     slow.connection.onTick(10_001);
     expect(slow.limits).toEqual([Limit.headersTimeout]);
+  });
+});
+
+describe('HPACK tables of other sizes', () => {
+  const names = ['a', 'b', 'c', 'd'];
+  const list = (value: string): HeaderList =>
+    HeaderList.of([
+      [':method', 'GET'],
+      [':scheme', 'http'],
+      [':path', '/'],
+      [':authority', 'shop'],
+      ...names.map((name) => [`user-agent-${name}`, value] as const),
+      ['user-agent', value],
+    ]);
+
+  test.each([
+    ['as large as may be', { decoderTableBytesMax: 65_536, encoderTableBytesMax: 4096 }],
+    ['none on our side', { decoderTableBytesMax: 4096, encoderTableBytesMax: 0 }],
+  ])('%s: both ends stay in step', (_name, tables) => {
+    const [client, server] = [new Peer(false, { ...defaultLimits, ...tables }), new Peer(true)];
+    settle(client, server);
+    const values = Array.from({ length: 60 }, (_, index) => `agent ${index % 7}-${'x'.repeat(index * 9)}`);
+    for (const value of values) {
+      client.connection.request(list(value), true, new Recorder());
+      settle(client, server);
+      server.requests.at(-1)?.stream.reset(ErrorCode.cancel);
+      settle(client, server);
+    }
+    expect(server.requests.map(({ head }) => head.get('user-agent'))).toEqual(values);
+    expect(client.fatal ?? server.fatal).toBeNull();
   });
 });
 

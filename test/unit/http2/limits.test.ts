@@ -15,6 +15,8 @@ describe('parseLimits', () => {
       headerListBytesMax: 65_536,
       headerFieldsMax: 256,
       headerFieldBytesMax: 16_384,
+      decoderTableBytesMax: 4096,
+      encoderTableBytesMax: 4096,
       headerBlockBytesMax: 65_536,
       continuationFramesMax: 8,
       headersTimeoutMs: 10_000,
