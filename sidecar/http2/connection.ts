@@ -113,8 +113,9 @@ export class Http2Connection implements StreamOwner, HoldingOwner, ControlTarget
     if (this.isDead) return;
     if (this.drainSteps.isOverdue(nowMs)) this.finishDrain();
     const limit = this.waits.overdue(nowMs, this.peerSettingsSeen, this.messages.unfinished || this.reader.unfinished);
-    if (limit !== Limit.none) this.exceed(limit);
-    else this.holding.onTick(nowMs);
+    if (limit !== Limit.none) return this.exceed(limit);
+    this.holding.onTick(nowMs);
+    if (this.receiver.adapt(this.waits)) this.wantControlOutput();
   }
 
   /** The socket ended or broke: every stream ends with it. */
@@ -365,6 +366,7 @@ export class Http2Connection implements StreamOwner, HoldingOwner, ControlTarget
   // ── Helpers ─────────────────────────────────────────────────────────────────────────────────────────────────────
 
   createStream(id: number): Http2Stream {
+    if (this.receiver.adapt(this.waits)) this.wantControlOutput();
     const stream = new Http2Stream(id, this, this.peer.initialWindowBytes, this.receiver.effectiveWindowBytes);
     stream.openedMs = this.guard.nowMs | 0;
     stream.openedLateMs = this.guard.readGapMs;

@@ -3,7 +3,7 @@
  * bound that: HTTP/2 lets every peer send 64 KiB a stream before anything is announced, times a hundred thousand
  * streams. So the bytes that lie here are counted, as the buffers that they pin, and the answers get firmer:
  *
- *   > 50 %   windows stop growing, new connections begin with smaller ones
+ *   > 50 %   windows stop growing; streams get 16 KiB instead of 64, until it is below 30 %
  *   > 80 %   grown windows shrink back, connections are lent no credit, new requests are shed
  *   > 100 %  the largest buffers are let go first, with their streams, until 90 % are reached
  *
@@ -37,6 +37,7 @@ export interface Queued {
 export const StallScope = { stream: 0, connection: 1, socket: 2 } as const;
 export const stallScopeNames = ['stream', 'connection', 'socket'] as const;
 
+const wellShare = 0.3;
 const growthShare = 0.5;
 const tightShare = 0.8;
 const relievedShare = 0.9;
@@ -72,6 +73,11 @@ export class FlowBudget {
 
   get usedShare(): number {
     return this.usedBytes / this.capBytes;
+  }
+
+  /** Low enough for windows to be as large as ever. */
+  get isWell(): boolean {
+    return this.usedBytes < this.capBytes * wellShare;
   }
 
   get stopsGrowth(): boolean {

@@ -11,17 +11,18 @@
  * A stream's window doubles, up to a cap, when the source had used it up and everything was drained: then it was the
  * window that made the source wait and not the reader (never by PING probes: servers count those as an attack).
  */
-import { defaultWindowBytes } from './constants.ts';
+import { defaultWindowBytes, SettingId } from './constants.ts';
 import { isWorthUpdating } from './flow.ts';
 import type { FlowBudget } from './flow-budget.ts';
-import { writeWindowUpdate } from './frame-writer.ts';
+import { writeSettings, writeWindowUpdate } from './frame-writer.ts';
 import type { ConnectionLimits } from './limits.ts';
 import type { Output } from './output.ts';
 import type { Http2Stream } from './stream.ts';
+import type { Waits } from './waits.ts';
 
 /** Less than a frame left: the source waits for us. */
 const exhaustedBytes = 16_384;
-/** What a connection and its streams begin with when memory is half full; the RFC has no less for a connection. */
+/** What streams begin with while memory is half full: a frame. */
 const smallStreamWindowBytes = 16_384;
 
 export class Receiver {
@@ -31,8 +32,8 @@ export class Receiver {
   held = 0;
   /** Of what is held: returned to the connection all the same. */
   lent = 0;
-  /** Announced in our SETTINGS for new streams. */
-  readonly initialWindowBytes: number;
+  /** Announced in our latest SETTINGS. */
+  initialWindowBytes: number;
   /** What a new stream of the peer really has: SETTINGS hold from their acknowledgement on. */
   effectiveWindowBytes: number;
   private toReturn = 0;
@@ -47,11 +48,9 @@ export class Receiver {
     this.output = output;
     this.limits = limits;
     this.budget = budget;
-    const isSmall = budget.stopsGrowth;
-    this.connectionWindowBytes = isSmall ? defaultWindowBytes : limits.connectionWindowBytes;
-    this.initialWindowBytes = isSmall
-      ? Math.min(smallStreamWindowBytes, limits.streamWindowBytes)
-      : limits.streamWindowBytes;
+    // The RFC has no less for a connection.
+    this.connectionWindowBytes = budget.stopsGrowth ? defaultWindowBytes : limits.connectionWindowBytes;
+    this.initialWindowBytes = this.initialWindow();
     this.effectiveWindowBytes = Math.max(defaultWindowBytes, this.initialWindowBytes);
   }
 
@@ -61,6 +60,20 @@ export class Receiver {
     if (more <= 0) return;
     this.window += more;
     writeWindowUpdate(this.output, 0, more);
+  }
+
+  /**
+   * Tells the peer what its streams may have from now on, when memory has come to be half full or is well again: the
+   * next streams begin with it, and those that are open are cut or get more by the difference (§6.9.2). Returns whether
+   * a frame was written. At most one change is under way.
+   */
+  adapt(waits: Waits): boolean {
+    const wanted = this.initialWindow();
+    if (wanted === this.initialWindowBytes || !waits.isSettingsAcked) return false;
+    this.initialWindowBytes = wanted;
+    writeSettings(this.output, [[SettingId.initialWindowSize, wanted]]);
+    waits.onSettingsSent();
+    return true;
   }
 
   /** The peer knows our SETTINGS now: its streams' windows have moved (§6.9.2), and may be below zero. */
@@ -134,6 +147,13 @@ export class Receiver {
   forget(stream: Http2Stream): void {
     this.grown -= stream.windowGrowth;
     stream.windowGrowth = 0;
+  }
+
+  private initialWindow(): number {
+    const normal = this.limits.streamWindowBytes;
+    const small = Math.min(smallStreamWindowBytes, normal);
+    if (this.budget.stopsGrowth) return small;
+    return this.initialWindowBytes === small && !this.budget.isWell ? small : normal;
   }
 
   /** Grows or shrinks a stream's window by what is about to be announced. */

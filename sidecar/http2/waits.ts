@@ -37,6 +37,10 @@ export class Waits {
     return true;
   }
 
+  get isSettingsAcked(): boolean {
+    return this.settingsUnacked === 0;
+  }
+
   /** False when there was nothing to acknowledge. */
   onSettingsAck(): boolean {
     if (this.settingsUnacked === 0) return false;

@@ -152,6 +152,31 @@ describe('the budget of the process', () => {
     expect(new Peer(true, defaultLimits, budget).connection.receiver.initialWindowBytes).toBe(16 * kib);
   });
 
+  test('cuts the windows of open and new streams when it is half full, and restores them when it is well', () => {
+    const budget = new FlowBudget(1024 * kib);
+    const peers = rig(budget);
+    const first = upload(peers, 40 * kib);
+    budget.charge(600 * kib);
+    const second = upload(peers, 200 * kib);
+    // The cut travels before anything that the new stream gets; the open one owes what it has sent already.
+    peers.server.connection.onTick(1000);
+    settle(peers.client, peers.server);
+    const third = upload(peers, 200 * kib);
+    expect(sum(third.seen.parts)).toBe(16 * kib);
+    expect(first.up.sendWindow).toBe(16 * kib - 40 * kib);
+    drain(peers, third.down, third.seen);
+    drain(peers, first.down, first.seen);
+    drain(peers, second.down, second.seen);
+    expect(sum(third.seen.parts)).toBe(200 * kib);
+    expect(third.down.windowBytes).toBe(16 * kib);
+    expect(first.up.sendWindow).toBe(16 * kib - first.down.toReturn);
+    budget.release(600 * kib);
+    peers.server.connection.onTick(1250);
+    settle(peers.client, peers.server);
+    expect(sum(upload(peers, 200 * kib).seen.parts)).toBe(65_535);
+    expect(third.down.windowBytes).toBe(65_535);
+  });
+
   test('lets the largest buffers go first and leaves the small ones alone', () => {
     const budget = new FlowBudget(512 * kib);
     const peers = rig(budget);

@@ -10,7 +10,7 @@ function write(output: Output, bytes: Buffer): void {
 
 /** One turn that writes these pieces: the sizes of the buffers it took, and the bytes. */
 function turn(output: Output, pieces: readonly number[]): { sizes: number[]; bytes: Buffer } {
-  pieces.forEach((count, at) => write(output, Buffer.alloc(count, at + 1)));
+  for (const [at, count] of pieces.entries()) write(output, Buffer.alloc(count, at + 1));
   const parts: Written[] = [];
   output.take(parts);
   const bytes = Buffer.concat(parts.map(({ chunk, length }) => Buffer.from(chunk.subarray(0, length))));
