@@ -5,8 +5,9 @@
 import type { IncomingMessage } from 'node:http';
 import type { StreamHandler } from '../http2/stream.ts';
 import { tick } from './clock.ts';
+import { flowBudget } from './flow-budget.ts';
 import { trailersOf } from './http1-headers.ts';
-import { unreadContentBytesMax, windowBytes } from './http1-limits.ts';
+import { tightWindowBytes, unreadContentBytesMax, windowBytes } from './http1-limits.ts';
 
 const nothing = Buffer.alloc(0);
 
@@ -22,6 +23,8 @@ export interface BodyOwner {
 }
 
 export class Http1Body {
+  /** What may be handed on and not drained. */
+  window = windowBytes;
   private outstanding = 0;
   private unread = -1;
   private readonly message: IncomingMessage;
@@ -43,7 +46,12 @@ export class Http1Body {
 
   credit(bytes: number): void {
     this.outstanding -= bytes;
-    if (this.outstanding < windowBytes && this.message.isPaused()) this.message.resume();
+    if (this.outstanding < this.windowNow && this.message.isPaused()) this.message.resume();
+  }
+
+  /** Less while memory is short. */
+  private get windowNow(): number {
+    return flowBudget.isTight ? Math.min(this.window, tightWindowBytes) : this.window;
   }
 
   /** Reads off what is left, within bounds, so that the connection can be used again. */
@@ -57,7 +65,7 @@ export class Http1Body {
     if (this.unread >= 0) return this.count(chunk.length);
     tick();
     this.outstanding += chunk.length;
-    if (this.outstanding >= windowBytes) this.message.pause();
+    if (this.outstanding >= this.windowNow) this.message.pause();
     this.owner.handler?.onData(chunk, 0, chunk.length, false);
   };
 

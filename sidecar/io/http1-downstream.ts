@@ -13,7 +13,7 @@ import { type BodyOwner, Http1Body } from './http1-body.ts';
 import { plainFields, responseFields } from './http1-headers.ts';
 import { sendInterim } from './http1-interim.ts';
 import { interimAnswersMax } from './http1-limits.ts';
-import { Http1Outlet, type Http1Sink } from './http1-outlet.ts';
+import { Http1Outlet, type Http1Sink, type OutletOwner } from './http1-outlet.ts';
 
 /** The connection that the request came on. */
 export interface Http1StreamOwner {
@@ -24,15 +24,17 @@ export interface Http1StreamOwner {
   linger(): void;
 }
 
-export class Http1DownstreamStream implements HttpStream, Http1Sink, BodyOwner, Flushable {
+export class Http1DownstreamStream implements HttpStream, Http1Sink, OutletOwner, BodyOwner, Flushable {
   handler: StreamHandler | null = null;
   isClosed = false;
   remoteClosed: boolean;
   private readonly owner: Http1StreamOwner;
   private readonly request: IncomingMessage;
   private readonly response: ServerResponse;
-  private readonly outlet = new Http1Outlet(this);
+  private readonly outlet = new Http1Outlet(this, this);
   private body: Http1Body | null = null;
+  /** What the policy lets come before it is drained. */
+  private window = Number.POSITIVE_INFINITY;
   private wantsRest = true;
   private answered = false;
   private interims = 0;
@@ -64,6 +66,7 @@ export class Http1DownstreamStream implements HttpStream, Http1Sink, BodyOwner, 
   begin(): void {
     if (this.remoteClosed) return;
     this.body = new Http1Body(this.request, this);
+    this.body.window = Math.min(this.body.window, this.window);
     this.request.once('close', this.onRequestClosed);
     if (!this.wantsRest) this.body.discard();
   }
@@ -122,6 +125,18 @@ export class Http1DownstreamStream implements HttpStream, Http1Sink, BodyOwner, 
     this.isClosed = true;
     this.outlet.drop();
     this.truncate();
+  }
+
+  limitWindow(bytes: number): void {
+    this.window = bytes;
+    if (this.body !== null) this.body.window = Math.min(this.body.window, bytes);
+  }
+
+  letGo(): void {
+    this.isClosed = true;
+    this.outlet.drop();
+    this.truncate();
+    this.handler?.onReset(ErrorCode.enhanceYourCalm, ResetCause.flowControl);
   }
 
   /** The connection cannot go on; answers whether something can still be said on it. */

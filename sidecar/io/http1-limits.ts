@@ -21,6 +21,8 @@ export const lingerMs = 1000;
 export const interimAnswersMax = 32;
 /** Content that was handed on and not drained, per message: as much as one HTTP/2 stream's window. */
 export const windowBytes = 65_536;
+/** The same while the process's buffers are nearly full. */
+export const tightWindowBytes = 16_384;
 
 /** Sockets to one endpoint, and requests that may wait for one. */
 export const socketsPerEndpointMax = 256;

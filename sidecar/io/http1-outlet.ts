@@ -4,10 +4,12 @@
  * a tunnel grants nothing until it stands. The source gets its credit when the kernel took the bytes.
  */
 
+import type { Queued } from '../http2/flow-budget.ts';
 import { SendQueue } from '../http2/send-queue.ts';
 import type { CreditSource } from '../http2/stream.ts';
 import { tick } from './clock.ts';
 import { flowBudget } from './flow-budget.ts';
+import { http1Holding } from './http1-holding.ts';
 import { ownBytes } from './read-slab.ts';
 
 export interface Http1Sink {
@@ -15,19 +17,36 @@ export interface Http1Sink {
   write(bytes: Buffer, onWritten: () => void): void;
 }
 
-export class Http1Outlet {
+/** Whose content it is. */
+export interface OutletOwner {
+  /** Its reader takes nothing, and the memory is needed: ends the stream toward both sides. */
+  letGo(): void;
+}
+
+export class Http1Outlet implements Queued {
   source: CreditSource | null = null;
   sink: Http1Sink;
+  private readonly owner: OutletOwner;
   /** Bytes that may go at once. */
   private granted: number;
   private queue: SendQueue | null = null;
   private whenEmpty: (() => void) | null = null;
-  /** Sizes of the writes under way, oldest first. */
+  /** Sizes of the writes under way, oldest first, and their sum, which the budget knows of. */
   private readonly writing: number[] = [];
+  private writingBytes = 0;
 
-  constructor(sink: Http1Sink, granted: number = Number.POSITIVE_INFINITY) {
+  constructor(sink: Http1Sink, owner: OutletOwner, granted: number = Number.POSITIVE_INFINITY) {
     this.sink = sink;
+    this.owner = owner;
     this.granted = granted;
+  }
+
+  get pinnedBytes(): number {
+    return this.writingBytes + (this.queue?.pinnedBytes ?? 0);
+  }
+
+  letGo(): void {
+    this.owner.letGo();
   }
 
   get queuedBytes(): number {
@@ -58,12 +77,14 @@ export class Http1Outlet {
     this.pump();
   }
 
-  /** Nobody will read what waits: its source gets the credit at once. */
+  /** Nobody will read what waits or is on its way: its source gets the credit at once. */
   drop(): void {
-    const { queuedBytes } = this;
+    const bytes = this.queuedBytes + this.writingBytes;
     this.queue?.clear();
     this.whenEmpty = null;
-    if (queuedBytes > 0) this.source?.credit(queuedBytes);
+    this.writing.length = 0;
+    this.settle(this.writingBytes);
+    if (bytes > 0) this.source?.credit(bytes);
   }
 
   private pump(): void {
@@ -83,13 +104,26 @@ export class Http1Outlet {
   }
 
   private write(bytes: Buffer): void {
+    if (this.writingBytes === 0) http1Holding.add(this);
+    this.writingBytes += bytes.length;
+    flowBudget.charge(bytes.length);
     this.writing.push(bytes.length);
     this.sink.write(bytes, this.onWritten);
   }
 
   private readonly onWritten = (): void => {
-    const count = this.writing.shift() ?? 0;
+    const count = this.writing.shift();
+    // Dropped meanwhile.
+    if (count === undefined) return;
     tick();
+    this.settle(count);
     this.source?.credit(count);
   };
+
+  private settle(bytes: number): void {
+    if (bytes === 0) return;
+    this.writingBytes -= bytes;
+    flowBudget.release(bytes);
+    if (this.writingBytes === 0) http1Holding.delete(this);
+  }
 }

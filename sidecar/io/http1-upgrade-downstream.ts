@@ -11,13 +11,13 @@ import type { HeaderList } from '../http2/hpack/field.ts';
 import { type CreditSource, ResetCause, type StreamHandler } from '../http2/stream.ts';
 import { plainFields, responseFields } from './http1-headers.ts';
 import { lingerMs } from './http1-limits.ts';
-import { Http1Outlet } from './http1-outlet.ts';
+import { Http1Outlet, type OutletOwner } from './http1-outlet.ts';
 import { Http1Tunnel, type TunnelOwner } from './http1-tunnel.ts';
 import { websocketAccept, websocketAcceptName, websocketKeyName } from './http1-websocket.ts';
 
 const nothing = Buffer.alloc(0);
 
-export class Http1UpgradeStream implements HttpStream, TunnelOwner {
+export class Http1UpgradeStream implements HttpStream, TunnelOwner, OutletOwner {
   handler: StreamHandler | null = null;
   remoteClosed = false;
   isClosed = false;
@@ -35,7 +35,7 @@ export class Http1UpgradeStream implements HttpStream, TunnelOwner {
     this.head = head;
     this.early = early;
     this.tunnel = new Http1Tunnel(socket, this);
-    this.outlet = new Http1Outlet(this.tunnel);
+    this.outlet = new Http1Outlet(this.tunnel, this);
   }
 
   get source(): CreditSource | null {
@@ -75,6 +75,11 @@ export class Http1UpgradeStream implements HttpStream, TunnelOwner {
 
   credit(bytes: number): void {
     this.tunnel.credit(bytes);
+  }
+
+  letGo(): void {
+    this.reset(ErrorCode.enhanceYourCalm);
+    this.handler?.onReset(ErrorCode.enhanceYourCalm, ResetCause.flowControl);
   }
 
   onBytes(bytes: Buffer): void {

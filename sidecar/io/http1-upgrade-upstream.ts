@@ -14,7 +14,7 @@ import { tick } from './clock.ts';
 import { type BodyOwner, Http1Body } from './http1-body.ts';
 import { whenConnected } from './http1-connect-timer.ts';
 import { requestFields, responseHead, switchedHead } from './http1-headers.ts';
-import { Http1Outlet, type Http1Sink } from './http1-outlet.ts';
+import { Http1Outlet, type Http1Sink, type OutletOwner } from './http1-outlet.ts';
 import { type Http1Place, targetOptions } from './http1-place.ts';
 import { Http1Tunnel, type TunnelOwner } from './http1-tunnel.ts';
 import { newWebsocketKey, websocketAccept, websocketAcceptName, websocketKeyName } from './http1-websocket.ts';
@@ -23,13 +23,13 @@ const nothing = Buffer.alloc(0);
 /** Until there is a tunnel nothing is granted, so nothing comes here. */
 const nowhere: Http1Sink = { write: () => {} };
 
-export class Http1UpgradeUpstreamStream implements HttpStream, TunnelOwner, BodyOwner {
+export class Http1UpgradeUpstreamStream implements HttpStream, TunnelOwner, OutletOwner, BodyOwner {
   handler: StreamHandler | null;
   remoteClosed = false;
   isClosed = false;
   private readonly place: Http1Place;
   private readonly list: HeaderList;
-  private readonly outlet = new Http1Outlet(nowhere, 0);
+  private readonly outlet = new Http1Outlet(nowhere, this, 0);
   private readonly request: http.ClientRequest;
   /** The key that we made because the caller's protocol has none. */
   private readonly ownKey: string;
@@ -76,6 +76,12 @@ export class Http1UpgradeUpstreamStream implements HttpStream, TunnelOwner, Body
   credit(bytes: number): void {
     if (this.tunnel !== null) this.tunnel.credit(bytes);
     else this.body?.credit(bytes);
+  }
+
+  letGo(): void {
+    const { handler } = this;
+    this.reset(ErrorCode.enhanceYourCalm);
+    handler?.onReset(ErrorCode.enhanceYourCalm, ResetCause.flowControl);
   }
 
   onBytes(bytes: Buffer): void {

@@ -17,25 +17,27 @@ import { type BodyOwner, Http1Body } from './http1-body.ts';
 import { whenConnected } from './http1-connect-timer.ts';
 import { plainFields, requestFields, responseHead } from './http1-headers.ts';
 import { interimAnswersMax } from './http1-limits.ts';
-import { Http1Outlet, type Http1Sink } from './http1-outlet.ts';
+import { Http1Outlet, type Http1Sink, type OutletOwner } from './http1-outlet.ts';
 import { type Http1Place, targetOptions } from './http1-place.ts';
 
 const idempotent: ReadonlySet<string> = new Set(['GET', 'HEAD', 'OPTIONS', 'TRACE', 'PUT', 'DELETE']);
 
-export class Http1UpstreamStream implements HttpStream, Http1Sink, BodyOwner {
+export class Http1UpstreamStream implements HttpStream, Http1Sink, OutletOwner, BodyOwner {
   handler: StreamHandler | null;
   remoteClosed = false;
   isClosed = false;
   private readonly place: Http1Place;
   private readonly list: HeaderList;
   private readonly hasContent: boolean;
-  private readonly outlet = new Http1Outlet(this);
+  private readonly outlet = new Http1Outlet(this, this);
   private request: http.ClientRequest;
   private isConnected = false;
   private hasAnswer = false;
   private wasRepeated = false;
   private interims = 0;
   private body: Http1Body | null = null;
+  /** What the policy lets come before it is drained. */
+  private window = Number.POSITIVE_INFINITY;
 
   constructor(place: Http1Place, list: HeaderList, endStream: boolean, handler: StreamHandler) {
     this.place = place;
@@ -83,6 +85,16 @@ export class Http1UpstreamStream implements HttpStream, Http1Sink, BodyOwner {
 
   credit(bytes: number): void {
     this.body?.credit(bytes);
+  }
+
+  limitWindow(bytes: number): void {
+    this.window = bytes;
+  }
+
+  letGo(): void {
+    const { handler } = this;
+    this.reset(ErrorCode.enhanceYourCalm);
+    handler?.onReset(ErrorCode.enhanceYourCalm, ResetCause.flowControl);
   }
 
   onBodyEnd(): void {
@@ -164,6 +176,7 @@ export class Http1UpstreamStream implements HttpStream, Http1Sink, BodyOwner {
     this.handler?.onHeaders(head, isEmpty);
     if (!isEmpty) {
       this.body = new Http1Body(response, this);
+      this.body.window = Math.min(this.body.window, this.window);
       return;
     }
     response.on('error', () => {});
