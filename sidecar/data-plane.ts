@@ -42,6 +42,7 @@ import type { TlsReading } from './io/tls/tls-stats.ts';
 import type { EndpointView } from './io/upstream/endpoint-connections.ts';
 import { HealthChecks } from './io/upstream/health-checks.ts';
 import { UpstreamPool } from './io/upstream/pool.ts';
+import type { PoolCounts } from './io/upstream/pool-counts.ts';
 import { notShared, type Sharing } from './policy/sharing.ts';
 import { LivePolicy, type PolicyOrigin, type StandingPolicy } from './policy/swap.ts';
 import type { BreakerTransition } from './resilience/breaker.ts';
@@ -212,7 +213,8 @@ export class DataPlane implements Plane {
 
   setEndpoints(target: string, list: readonly EndpointInput[]): void {
     this.endpoints.set(target, list);
-    this.targets.get(target)?.cluster.updateEndpoints(list);
+    const gone = this.targets.get(target)?.cluster.updateEndpoints(list) ?? [];
+    for (const endpoint of gone) this.pool.leave(endpoint.dialAddress);
   }
 
   refresh(): void {}
@@ -231,6 +233,10 @@ export class DataPlane implements Plane {
 
   get upstreamConnections(): readonly EndpointView[] {
     return this.pool.view();
+  }
+
+  get poolCounts(): Readonly<PoolCounts> {
+    return this.pool.counts;
   }
 
   get endpointHealth(): readonly EndpointHealthReading[] {

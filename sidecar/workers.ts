@@ -199,6 +199,10 @@ export class Workers implements Plane, SeatOwner {
     return this.readings.upstreamConnections;
   }
 
+  get poolCounts(): PlaneReadings['poolCounts'] {
+    return this.readings.poolCounts;
+  }
+
   get endpointHealth(): PlaneReadings['endpointHealth'] {
     return this.readings.endpointHealth;
   }

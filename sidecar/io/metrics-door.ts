@@ -16,6 +16,7 @@ import type { WorkerReading } from './plane.ts';
 import type { EndpointHealthReading, OverloadReading } from './plane-readings.ts';
 import { defineTlsMetrics } from './tls/tls-metrics.ts';
 import type { TlsReading } from './tls/tls-stats.ts';
+import type { PoolCounts } from './upstream/pool-counts.ts';
 
 export interface BreakerReading {
   readonly upstream: string;
@@ -38,6 +39,7 @@ export interface MetricFacts {
   endpointHealth(): Iterable<EndpointHealthReading>;
   /** HTTP/2 connections to endpoints that take requests. */
   upstreamConnections(): number;
+  poolCounts(): Readonly<PoolCounts>;
   concurrencyLimit(): number;
   queueDepth(): number;
   bufferedBytes(): number;
@@ -154,6 +156,14 @@ function defineMetrics(registry: Registry, facts: MetricFacts): void {
   });
   gauge('weir_upstream_connections', 'Open HTTP/2 connections to endpoints.', [], (set) =>
     set.set(facts.upstreamConnections()),
+  );
+  counter('weir_upstream_connects_total', 'Attempts to connect to an endpoint.', ['result'], (set) => {
+    const { connected, failed } = facts.poolCounts();
+    set.inc({ result: 'connected' }, connected);
+    set.inc({ result: 'failed' }, failed);
+  });
+  counter('weir_upstream_connections_lost_total', 'Connections to endpoints that ended without a GOAWAY.', [], (set) =>
+    set.inc(facts.poolCounts().lost),
   );
   gauge('weir_buffered_bytes', 'Content held for slow readers.', [], (set) => set.set(facts.bufferedBytes()));
   gauge('weir_self_shed_ratio', 'Share of new requests refused to save the proxy itself.', [], (set) =>

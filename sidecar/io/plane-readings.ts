@@ -5,6 +5,7 @@
 import { type FlowReading, sumFlow } from '../http2/flow-view.ts';
 import { sumReadings as sumOfTls, type TlsReading } from './tls/tls-stats.ts';
 import type { EndpointView } from './upstream/endpoint-connections.ts';
+import { type PoolCounts, sumCounts } from './upstream/pool-counts.ts';
 
 export interface OverloadReading {
   /** The share of new requests that is refused, 0..1. */
@@ -29,6 +30,7 @@ export interface PlaneReadings {
   readonly bufferedBytes: number;
   /** Of the pool, by address. */
   readonly upstreamConnections: readonly EndpointView[];
+  readonly poolCounts: Readonly<PoolCounts>;
   readonly endpointHealth: readonly EndpointHealthReading[];
   readonly loopLagMs: number;
   /** How much the proxy sheds to save itself. */
@@ -42,13 +44,14 @@ export interface PlaneReadings {
 
 export function readingsOf(plane: PlaneReadings): PlaneReadings {
   const { connections, drainingConnections, streams, bufferedBytes, upstreamConnections, endpointHealth } = plane;
-  const { loopLagMs, overload, flow, limitTrips, tls } = plane;
+  const { poolCounts, loopLagMs, overload, flow, limitTrips, tls } = plane;
   return {
     connections,
     drainingConnections,
     streams,
     bufferedBytes,
     upstreamConnections,
+    poolCounts,
     endpointHealth,
     loopLagMs,
     overload,
@@ -88,6 +91,7 @@ export function sumOf(all: readonly PlaneReadings[]): PlaneReadings {
     streams: sum((one) => one.streams),
     bufferedBytes: sum((one) => one.bufferedBytes),
     upstreamConnections: sumOfPools(all.flatMap((one) => one.upstreamConnections)),
+    poolCounts: sumCounts(all.map((one) => one.poolCounts)),
     endpointHealth: worstHealth(all.flatMap((one) => one.endpointHealth)),
     loopLagMs: Math.max(0, ...all.map((one) => one.loopLagMs)),
     overload: all.reduce((worst, { overload }) => worse(worst, overload), noOverload),

@@ -23,6 +23,7 @@ import type { BreakerReading, MetricFacts } from './metrics-door.ts';
 import type { Plane, WorkerReading } from './plane.ts';
 import type { EndpointHealthReading, OverloadReading } from './plane-readings.ts';
 import type { TlsReading } from './tls/tls-stats.ts';
+import type { PoolCounts } from './upstream/pool-counts.ts';
 
 export interface ProxyParts {
   readonly identity: Identity;
@@ -140,6 +141,10 @@ export class ProxyMesh implements Mesh, MetricFacts, AdminFacts {
     return this.parts.plane.endpointHealth;
   }
 
+  poolCounts(): Readonly<PoolCounts> {
+    return this.parts.plane.poolCounts;
+  }
+
   upstreamConnections(): number {
     return this.parts.plane.upstreamConnections.reduce((sum, { connections }) => sum + connections, 0);
   }
@@ -224,6 +229,7 @@ export class ProxyMesh implements Mesh, MetricFacts, AdminFacts {
       connections: this.connections(),
       bufferedBytes: this.bufferedBytes(),
       upstreamConnections: this.parts.plane.upstreamConnections,
+      upstreamPool: this.poolCounts(),
       queued: this.queueDepth(),
       loopLagMs,
       overload: this.overload(),

@@ -104,6 +104,22 @@ describe('connections are opened by need', () => {
 });
 
 describe('a connection that ends is replaced', () => {
+  test('when its endpoint is gone it ends with its last request, and one that comes back gets another', async () => {
+    const address = await start({ onRequest: () => {} });
+    const held = requestThrough(pool, address);
+    const first = await until(() => server.connections[0], { what: 'a connection' });
+    await until(() => first.requests.length === 1, { what: 'the request' });
+    pool.leave(address);
+    await until(() => first.types.includes(FrameType.goaway), { what: 'a GOAWAY' });
+    const next = requestThrough(pool, address);
+    const second = await until(() => server.connections[1], { what: 'another connection' });
+    await until(() => second.requests.length === 1, { what: 'the next request' });
+    for (const connection of [first, second]) connection.answer(1);
+    expect(await Promise.all([held, next])).toEqual(['200', '200']);
+    await until(() => first.socket.destroyed, { what: 'the first is closed' });
+    expect(pool.counts).toEqual({ connected: 2, failed: 0, lost: 0, refused: 0 });
+  });
+
   test('GOAWAY every 20 requests under load fails not one of 5,000', async () => {
     const address = await start({
       onRequest: (connection, streamId) => {
@@ -114,6 +130,7 @@ describe('a connection that ends is replaced', () => {
       },
     });
     expect(await load(address, 5000, 64)).toEqual({ 200: 5000 });
+    expect(pool.counts).toMatchObject({ failed: 0, lost: 0, refused: 0 });
     expect(server.connections.length).toBeGreaterThanOrEqual(250);
     await until(() => server.openCount <= 2, { what: 'those that were told to go are closed' });
   });
@@ -180,6 +197,7 @@ describe('what cannot be reached', () => {
     const endings = await load(address, 20, 20);
     expect(endings).toEqual({ [`upstream_connect: connect ECONNREFUSED ${address}`]: 20 });
     expect(await requestThrough(pool, address)).toMatch(/ECONNREFUSED .*; the next attempt is in \d+ ms$/);
+    expect(pool.counts).toMatchObject({ connected: 0, failed: 1 });
     await server.listen(server.port);
     await until(async () => (await requestThrough(pool, address)) === '200', { what: 'it is found again' });
   });

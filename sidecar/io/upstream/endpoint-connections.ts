@@ -18,6 +18,7 @@ import {
 import { clock } from '../clock.ts';
 import type { UpstreamTls } from '../tls/upstream-tls.ts';
 import { type Dialling, dial } from './dial.ts';
+import type { PoolCounts } from './pool-counts.ts';
 import { PooledConnection, type PooledConnectionOwner } from './pooled-connection.ts';
 
 export interface PoolSettings {
@@ -57,6 +58,16 @@ export interface EndpointView {
   readonly failure: string;
 }
 
+export interface EndpointConnectionsOptions {
+  readonly address: string;
+  readonly limits: ConnectionLimits;
+  readonly settings: PoolSettings;
+  readonly random: Random;
+  readonly tls: UpstreamTls | null;
+  /** Of the whole pool. */
+  readonly counts: PoolCounts;
+}
+
 export class EndpointConnections implements PooledConnectionOwner, DialFacts {
   readonly address: string;
   readonly connectionsMax: number;
@@ -64,6 +75,7 @@ export class EndpointConnections implements PooledConnectionOwner, DialFacts {
   private readonly limits: ConnectionLimits;
   private readonly settings: PoolSettings;
   private readonly tls: UpstreamTls | null;
+  private readonly counts: PoolCounts;
   private readonly backoff: Backoff;
   private readonly connections: PooledConnection[] = [];
   private readonly leaving = new Set<PooledConnection>();
@@ -76,17 +88,13 @@ export class EndpointConnections implements PooledConnectionOwner, DialFacts {
   private failure = '';
   private isClosed = false;
 
-  constructor(
-    address: string,
-    limits: ConnectionLimits,
-    settings: PoolSettings,
-    random: Random,
-    tls: UpstreamTls | null,
-  ) {
+  constructor(options: EndpointConnectionsOptions) {
+    const { address, limits, settings, random, tls, counts } = options;
     this.address = address;
     this.tls = tls;
     this.limits = limits;
     this.settings = settings;
+    this.counts = counts;
     this.connectionsMax = settings.connectionsMax;
     this.backoff = new Backoff(backoffSettings, random);
   }
@@ -159,11 +167,17 @@ export class EndpointConnections implements PooledConnectionOwner, DialFacts {
     for (const [waiter, sinceMs] of this.waiters) {
       if (nowMs - sinceMs < this.settings.waitMaxMs) break;
       this.waiters.delete(waiter);
+      this.counts.refused++;
       waiter.onConnectFailed(
         Reason.queueTimeout,
         `no room on the connections to ${this.address} in ${this.settings.waitMaxMs} ms`,
       );
     }
+  }
+
+  /** The endpoint is gone: what stands carries no new requests. */
+  leave(): void {
+    for (const pooled of [...this.connections]) pooled.leave();
   }
 
   /** Ends everything: in order where nothing is under way, at once where something is. */
@@ -185,6 +199,7 @@ export class EndpointConnections implements PooledConnectionOwner, DialFacts {
   onOpen(pooled: PooledConnection): void {
     this.shakingHands.delete(pooled);
     this.connections.push(pooled);
+    this.counts.connected++;
     this.streamsPerConnection = pooled.streamsMax;
     this.failure = '';
     this.onCapacity();
@@ -217,6 +232,7 @@ export class EndpointConnections implements PooledConnectionOwner, DialFacts {
   onClosed(pooled: PooledConnection, detail: string): void {
     const wasLeaving = this.leaving.delete(pooled);
     this.remove(pooled);
+    if (pooled.isOpen && !wasLeaving) this.counts.lost++;
     if (!wasLeaving) this.replace(pooled, detail || 'the peer closed the connection');
   }
 
@@ -235,6 +251,7 @@ export class EndpointConnections implements PooledConnectionOwner, DialFacts {
     const { waitersMax } = this.settings;
     if (this.isClosed) return waiter.onConnectFailed(Reason.draining, 'the proxy is stopping');
     if (this.waiters.size >= waitersMax) {
+      this.counts.refused++;
       return waiter.onConnectFailed(
         Reason.queueFull,
         `${waitersMax} requests wait for a connection to ${this.address} already`,
@@ -288,6 +305,7 @@ export class EndpointConnections implements PooledConnectionOwner, DialFacts {
         },
         onFailed: (detail) => {
           this.attempts.delete(attempt);
+          this.counts.failed++;
           this.onDialFailed(detail);
         },
       },
@@ -303,6 +321,7 @@ export class EndpointConnections implements PooledConnectionOwner, DialFacts {
 
   /** It takes no more streams: whoever waits gets another. One that was good for nothing is as good as not dialled. */
   private replace(pooled: PooledConnection, detail: string): void {
+    if (!pooled.isOpen) this.counts.failed++;
     if (!pooled.isProven && pooled.streamCount === 0 && detail !== '') this.onDialFailed(detail);
     else this.dialIfNeeded();
   }

@@ -14,6 +14,7 @@ import {
   type EndpointView,
   type PoolSettings,
 } from './endpoint-connections.ts';
+import { noCounts } from './pool-counts.ts';
 
 export interface PoolOptions {
   readonly limits?: ConnectionLimits;
@@ -27,6 +28,7 @@ export class UpstreamPool implements Upstreams {
   private readonly limits: ConnectionLimits;
   private readonly settings: PoolSettings;
   private readonly random: Random;
+  readonly counts = noCounts();
   private tls: UpstreamTls | null = null;
   /** Runs while there are endpoints. */
   private timer: NodeJS.Timeout | null = null;
@@ -62,6 +64,11 @@ export class UpstreamPool implements Upstreams {
     return (this.endpoints.get(address)?.open ?? 0) > 0;
   }
 
+  /** The endpoint is gone: its connections end with their last request. */
+  leave(address: string): void {
+    this.endpoints.get(address)?.leave();
+  }
+
   get connectionCount(): number {
     let count = 0;
     for (const endpoint of this.endpoints.values()) count += endpoint.size;
@@ -85,7 +92,14 @@ export class UpstreamPool implements Upstreams {
   }
 
   private addEndpoint(address: string): EndpointConnections {
-    const endpoint = new EndpointConnections(address, this.limits, this.settings, this.random, this.tls);
+    const endpoint = new EndpointConnections({
+      address,
+      limits: this.limits,
+      settings: this.settings,
+      random: this.random,
+      tls: this.tls,
+      counts: this.counts,
+    });
     this.endpoints.set(address, endpoint);
     if (this.timer === null) {
       this.timer = setInterval(() => this.onTick(), this.settings.tickMs);
