@@ -15,8 +15,8 @@ const windowUpdatesBase = 5;
 const windowUpdatesFactor = 2;
 /** Resets beyond the number of streams, for the races between two ends of a stream. */
 const spareResets = 100;
-/** PINGs that DATA frames may save up for. */
-const pingsSavedMax = 1000;
+/** PINGs that DATA frames may save up for: a slow client's come long after the frames that they answer. */
+const pingsSavedMax = 10_000;
 /** A connection whose oddities reach this share is told to go elsewhere with new streams. */
 const glitchWarningShare = 0.75;
 /** Bytes of a silent connection may have waited for us that long before we read them. */

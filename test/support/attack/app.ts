@@ -26,7 +26,7 @@ const small = Buffer.from('ok');
 const big = Buffer.alloc(1024 * 1024);
 
 /** What `/messages` answers with: so many messages of so many bytes, each in a turn of its own. */
-export const messages = { count: 3000, bytes: 7 } as const;
+export const messages = { count: 900, bytes: 7 } as const;
 
 /** `/hang` never answers, `/big` answers with 1 MiB, `/messages` with many small pieces; everything else with `ok` once the request is whole. */
 export async function startApp(): Promise<App> {
