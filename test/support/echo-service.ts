@@ -1,6 +1,8 @@
 /**
  * A real gRPC service for tests, with one method of each kind, and a client for it.
  */
+import { existsSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
 import * as grpc from '@grpc/grpc-js';
 import { loadSync } from '@grpc/proto-loader';
 
@@ -33,7 +35,10 @@ export interface EchoService {
   stop(): void;
 }
 
-const path = new URL('./echo.proto', import.meta.url).pathname;
+/** Beside this file, or, once it is compiled, still in the sources. */
+const path = ['./echo.proto', '../../../test/support/echo.proto']
+  .map((place) => fileURLToPath(new URL(place, import.meta.url)))
+  .find((file) => existsSync(file))!;
 const definition = loadSync(path, { defaults: true });
 const loaded = grpc.loadPackageDefinition(definition);
 

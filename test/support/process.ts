@@ -4,13 +4,15 @@
  */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { existsSync } from 'node:fs';
-import { resolve } from 'node:path';
+import { basename, resolve } from 'node:path';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { guardChild } from '../../control-plane/cli/child-guard.ts';
 import { until } from './until.ts';
 
-const root = fileURLToPath(new URL('../../', import.meta.url));
+/** This file is a test's source, or part of the build. */
+const above = fileURLToPath(new URL('../../', import.meta.url));
+const root = basename(above) === 'dist' ? resolve(above, '..') : above;
 
 /** Where the build is; WEIR_DIST names another than `dist`. */
 export const distFolder = resolve(root, process.env.WEIR_DIST ?? 'dist');
