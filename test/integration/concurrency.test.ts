@@ -1,5 +1,5 @@
 /** `weir sidecar --concurrency 2` as an operator runs it: limits of the process, one drain, and workers that die. */
-import { writeFileSync } from 'node:fs';
+import { existsSync, writeFileSync } from 'node:fs';
 import http from 'node:http';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -30,7 +30,9 @@ beforeEach(async () => {
   app = http.createServer((request, response) => {
     most = Math.max(most, ++inFlight);
     response.once('close', () => inFlight--);
-    const ms = Number(new URL(request.url ?? '/', 'http://app').searchParams.get('ms') ?? 0);
+    const { searchParams } = new URL(request.url ?? '/', 'http://app');
+    response.statusCode = Number(searchParams.get('status') ?? 200);
+    const ms = Number(searchParams.get('ms') ?? 0);
     setTimeout(() => response.end('ok'), ms);
   });
   await new Promise<void>((resolve) => app.listen(0, '127.0.0.1', resolve));
@@ -80,7 +82,8 @@ interface Answer {
 
 function get(url: string, agent?: http.Agent): Promise<Answer> {
   return new Promise((resolve, reject) => {
-    const request = http.get(url, { agent: agent ?? false }, (response) => {
+    const headers = url.startsWith(outbound('/')) ? { host: 'pay' } : {};
+    const request = http.get(url, { agent: agent ?? false, headers }, (response) => {
       let body = '';
       response.setEncoding('utf8').on('data', (chunk: string) => {
         body += chunk;
@@ -92,10 +95,12 @@ function get(url: string, agent?: http.Agent): Promise<Answer> {
   });
 }
 
+const outbound = (path: string): string => `http://${text(sidecar.listening, 'outbound')}${path}`;
 const inbound = (path = '/'): string => `http://${text(sidecar.listening, 'inbound')}${path}`;
 
 interface Stats {
   readonly workers: readonly { worker: number; isRunning: boolean; connections: number; deaths: number }[];
+  readonly breakers: readonly unknown[];
   readonly traffic: readonly { requests: number; success: number; inFlight: number }[];
 }
 
@@ -110,12 +115,12 @@ async function metric(name: string): Promise<number> {
 }
 
 /** Open connections until each worker has some; which one accepts is the kernel's choice. */
-async function spread(): Promise<http.Agent[]> {
+async function spread(url: () => string = inbound): Promise<http.Agent[]> {
   const opened: http.Agent[] = [];
   await until(
     async () => {
       const fresh = Array.from({ length: 10 }, connection);
-      await Promise.all(fresh.map((agent) => get(inbound(), agent)));
+      await Promise.all(fresh.map((agent) => get(url(), agent)));
       opened.push(...fresh);
       return until(async () => (await stats()).workers.every(({ connections }) => connections > 0), {
         what: 'both workers have connections',
@@ -134,6 +139,7 @@ describe('weir sidecar --concurrency 2', () => {
     const before = (await stats()).traffic[0]!.requests;
     for (let round = 0; round < 5; round++) await Promise.all(agents.map((agent) => get(inbound(), agent)));
     const after = before + 5 * agents.length;
+    await until(async () => (await stats()).traffic[0]!.inFlight === 0, { what: 'the last has been counted' });
     expect((await stats()).traffic[0]).toMatchObject({ requests: after, success: after, inFlight: 0 });
     expect(await metric('weir_requests_total{direction="inbound",upstream="default/app",outcome="success"}')).toBe(
       after,
@@ -228,6 +234,44 @@ describe('weir sidecar --concurrency 2', () => {
     expect(sidecar.logs.filter(({ msg }) => msg === 'worker died')).toHaveLength(1);
     const ready = await get(`http://${text(sidecar.listening, 'health')}/readyz`);
     expect(ready.status).toBe(200);
+  });
+
+  it('opens a breaker for both workers by what both have seen', async () => {
+    const file = join(dir, 'pay.yaml');
+    const breaker = '{ consecutiveFailures: 6, openFor: 60s, openForMax: 60s }';
+    writeFileSync(
+      file,
+      `apiVersion: weir.dev/v1alpha1
+kind: TrafficPolicy
+metadata: { name: pay, namespace: default }
+spec: { target: { service: pay }, outbound: { circuitBreaker: ${breaker} } }
+`,
+    );
+    await start('', ['--endpoint', `default/pay=${appAddress}`, '--policy', file]);
+    const agents = await spread(() => outbound('/'));
+    const answers: number[] = [];
+    for (let i = 0; i < 30; i++) answers.push((await get(outbound('/?status=500'), agents[i % agents.length])).status);
+    expect(answers).toEqual([...Array(6).fill(500), ...Array(24).fill(503)]);
+    const { breakers } = await stats();
+    expect(breakers).toEqual([{ target: 'default/pay', state: 'open', cause: '6 consecutive failures' }]);
+    expect(await metric('weir_breaker_transitions_total{upstream="default/pay",from="closed",to="open"}')).toBe(1);
+    expect(await metric('weir_requests_total{direction="outbound",upstream="default/pay",outcome="failure"}')).toBe(6);
+    expect(sidecar.logs.filter(({ msg }) => msg === 'breaker')).toHaveLength(1);
+  });
+
+  it('listens on Unix sockets too, and leaves no file behind', async () => {
+    const path = join(dir, 'inbound.sock');
+    const args = ['--concurrency', '2', '--app', appAddress, '--app-protocol', 'http1', '--log-format', 'json'];
+    sidecar = await startWeir(['sidecar', ...args, ...ephemeral.with(1, `unix:${path}`)]);
+    expect(text(sidecar.listening, 'inbound')).toBe(`unix:${path}`);
+    const status = await new Promise((resolve, reject) => {
+      http
+        .get({ socketPath: path, path: '/' }, (response) => resolve(response.resume().statusCode))
+        .on('error', reject);
+    });
+    expect(status).toBe(200);
+    expect((await sidecar.stop()).code).toBe(0);
+    expect(existsSync(path)).toBe(false);
   });
 
   it('says which address it cannot have', async () => {

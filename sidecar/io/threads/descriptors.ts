@@ -16,6 +16,7 @@ import net from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { ListenAddress } from '../../../proto/kernel/options.ts';
+import { removeStaleSocket } from '../stale-socket.ts';
 
 const handOverTimeoutMs = 2_000;
 const tcpServer = 1;
@@ -57,6 +58,7 @@ export interface BoundSocket {
 
 /** Throws when the address cannot be had. */
 export async function bindSocket(address: ListenAddress): Promise<BoundSocket> {
+  if ('path' in address) await removeStaleSocket(address.path);
   const handle = 'path' in address ? bindPath(address.path) : await bindTcp(address.host, address.port);
   const where = 'path' in address ? `unix:${address.path}` : addressOf(handle, address.host, address.port);
   return {
@@ -70,8 +72,6 @@ export async function bindSocket(address: ListenAddress): Promise<BoundSocket> {
 }
 
 function bindPath(path: string): SocketHandle {
-  // A socket file left by a process that was killed would refuse the next one.
-  rmSync(path, { force: true });
   const handle = make(internals('pipe_wrap').Pipe, pipeServer);
   if (!isSocketHandle(handle)) throw missing('Pipe');
   if (handle.bind(path) !== 0) throw new Error(`cannot bind unix:${path}`);

@@ -1,0 +1,64 @@
+/** Limits in shared memory under real threads that hammer them at once: no bound is ever passed and nothing is lost. */
+import { resolve } from 'node:path';
+import { Worker } from 'node:worker_threads';
+import { expect, it } from 'vitest';
+import { Admission, type AdmissionSettings } from '../../sidecar/admission/admission.ts';
+import { PermitLedger } from '../../sidecar/admission/permit-ledger.ts';
+import { GcraLimiter } from '../../sidecar/admission/rate-limiter.ts';
+import { overseer } from '../../sidecar/admission/seat.ts';
+import { SharedKeyedRateLimiter } from '../../sidecar/admission/shared-keyed-rate-limiter.ts';
+import { clockOriginMs, tick } from '../../sidecar/io/clock.ts';
+import type { HammerReport, HammerStart } from '../support/limit-hammer.ts';
+import { distFolder } from '../support/process.ts';
+
+const seats = 4;
+const rounds = 20_000;
+const keysMax = 100;
+const entry = resolve(distFolder, 'test/support/limit-hammer.js');
+
+function report(workerData: HammerStart): Promise<HammerReport> {
+  return new Promise((settle, fail) => {
+    const worker = new Worker(entry, { workerData });
+    worker.once('message', settle);
+    worker.once('error', fail);
+  });
+}
+
+it.each([
+  { ratePerSecond: 1000, burst: 50 },
+  { ratePerSecond: 20_000, burst: 1 },
+])('shared limits hold under four threads at once ($ratePerSecond/s, burst $burst)', async (rate) => {
+  const admission: AdmissionSettings = { limit: 7, queue: { requestsMax: 20, bytesMax: 150, waitMaxMs: 10_000 } };
+  const shared = {
+    seats,
+    clockOriginMs: clockOriginMs(),
+    rate,
+    rateMemory: new SharedArrayBuffer(GcraLimiter.bytes),
+    keysMemory: new SharedArrayBuffer(SharedKeyedRateLimiter.bytesFor(keysMax)),
+    keysMax,
+    admission,
+    admissionMemory: new SharedArrayBuffer(PermitLedger.bytesFor(seats)),
+    books: new SharedArrayBuffer(8),
+    rounds,
+  };
+  const reports = await Promise.all(Array.from({ length: seats }, (_, seat) => report({ ...shared, seat })));
+  const sum = (pick: (one: HammerReport) => number): number => reports.reduce((total, one) => total + pick(one), 0);
+  const seconds =
+    (Math.max(...reports.map(({ toMs }) => toMs)) - Math.min(...reports.map(({ fromMs }) => fromMs))) / 1000;
+  const most = rate.burst + rate.ratePerSecond * seconds + 1;
+  const perKey = [0, 1, 2, 3].map((key) => sum(({ keysAdmitted }) => keysAdmitted[key]!));
+  for (const admitted of [sum(({ rateAdmitted }) => rateAdmitted), ...perKey]) {
+    expect(admitted).toBeGreaterThanOrEqual(rate.burst);
+    expect(admitted).toBeLessThanOrEqual(most);
+  }
+  const [inFlight, mostInFlight] = new Int32Array(shared.books);
+  expect([inFlight, mostInFlight]).toEqual([0, admission.limit]);
+  expect(sum(({ admitted, refused }) => admitted + refused)).toBe(seats * rounds);
+  expect(Math.min(...reports.map(({ admitted }) => admitted))).toBeGreaterThan(0);
+  const after = new Admission(admission, { index: overseer, count: seats, wake: () => {} }, shared.admissionMemory);
+  after.expire(tick());
+  expect([after.inFlight, after.queued, after.queuedBytes]).toEqual([0, 0, 0]);
+  console.log(
+    `longest wait for a permit: ${Math.max(...reports.map(({ longestWaitMs }) => longestWaitMs)).toFixed(1)} ms`,
+  );
+});
