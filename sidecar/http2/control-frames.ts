@@ -166,6 +166,8 @@ export class ControlFrames {
     const lastStreamId = buf.readUInt32BE(start) & 0x7fffffff;
     const detail = buf.toString('latin1', start + 8, Math.min(end, start + 8 + 128));
     target.onPeerGoaway(lastStreamId, buf.readUInt32BE(start + 4), detail);
+    // One or two are a farewell, more are odd.
+    target.glitch();
   }
 
   /** §6.9.2: a changed initial window moves every stream's window, which may become negative. False on overflow. */

@@ -165,7 +165,8 @@ export class MessageFrames {
       return this.onResponse(stream, list, endStream);
     }
     if (!this.target.isServer || !this.table.isIdle(streamId)) {
-      if (this.table.wasReset(streamId)) return;
+      // The peer's right while our reset is on its way, and odd after that.
+      if (this.table.wasReset(streamId)) return this.target.glitch();
       if (this.table.isIdle(streamId)) return this.target.fail(ErrorCode.protocolError, 'HEADERS on an idle stream');
       return this.target.fail(ErrorCode.streamClosed, 'HEADERS on a closed stream');
     }

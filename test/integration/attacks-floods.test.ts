@@ -178,6 +178,20 @@ const floods: readonly Flood[] = [
     allowed: 9999,
   },
   {
+    name: 'a flood of GOAWAY',
+    prepare: (attacker) => attacker.send(hang(0)),
+    make: () => frame(FrameType.goaway, 0, 0, Buffer.alloc(8)),
+    limit: 'glitches',
+    allowed: 9999,
+  },
+  {
+    name: 'a flood of HEADERS for a stream that was reset',
+    prepare: (attacker) => attacker.send(headers(1, literal('no-pseudo', 'header')), hang(1)),
+    make: () => hang(0),
+    limit: 'glitches',
+    allowed: 9998,
+  },
+  {
     name: 'a flood of RST_STREAM for one stream',
     prepare: (attacker) => attacker.send(hang(0), hang(1)),
     make: () => reset(1, ErrorCode.cancel),
