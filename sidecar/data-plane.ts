@@ -34,12 +34,13 @@ import { heapShare } from './io/heap.ts';
 import { LimitLog, limitTrips } from './io/limit-trips.ts';
 import { type Entrance, Listener, type ListenPlace } from './io/listener.ts';
 import type { Plane } from './io/plane.ts';
-import type { EndpointHealthReading, OverloadReading } from './io/plane-readings.ts';
+import type { OverloadReading } from './io/plane-readings.ts';
 import { accessLimiter, RequestLog } from './io/request-log.ts';
 import { Timers } from './io/timers.ts';
 import { openTls, type ProxyTls } from './io/tls/tls-setup.ts';
 import type { TlsReading } from './io/tls/tls-stats.ts';
 import type { EndpointView } from './io/upstream/endpoint-connections.ts';
+import { type EndpointHealthReading, healthReading } from './io/upstream/endpoint-health.ts';
 import { HealthChecks } from './io/upstream/health-checks.ts';
 import { UpstreamPool } from './io/upstream/pool.ts';
 import type { PoolCounts } from './io/upstream/pool-counts.ts';
@@ -241,11 +242,7 @@ export class DataPlane implements Plane {
 
   get endpointHealth(): readonly EndpointHealthReading[] {
     const nowMs = tick();
-    return Array.from(this.targets.values(), ({ key, cluster: { endpoints } }) => ({
-      upstream: key,
-      known: endpoints.length,
-      healthy: endpoints.filter((endpoint) => endpoint.isHealthy && !endpoint.isOut(nowMs)).length,
-    }));
+    return Array.from(this.targets.values(), ({ key, cluster }) => healthReading(key, cluster.endpoints, nowMs));
   }
 
   get loopLagMs(): number {

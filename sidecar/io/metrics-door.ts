@@ -13,9 +13,10 @@ import { limitName } from '../http2/limit-codes.ts';
 import { createDoor } from './door.ts';
 import { defineFlowMetrics } from './flow-metrics.ts';
 import type { WorkerReading } from './plane.ts';
-import type { EndpointHealthReading, OverloadReading } from './plane-readings.ts';
+import type { OverloadReading } from './plane-readings.ts';
 import { defineTlsMetrics } from './tls/tls-metrics.ts';
 import type { TlsReading } from './tls/tls-stats.ts';
+import type { EndpointHealthReading } from './upstream/endpoint-health.ts';
 import type { PoolCounts } from './upstream/pool-counts.ts';
 
 export interface BreakerReading {

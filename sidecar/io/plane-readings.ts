@@ -5,6 +5,7 @@
 import { type FlowReading, sumFlow } from '../http2/flow-view.ts';
 import { sumReadings as sumOfTls, type TlsReading } from './tls/tls-stats.ts';
 import type { EndpointView } from './upstream/endpoint-connections.ts';
+import { type EndpointHealthReading, worstHealth } from './upstream/endpoint-health.ts';
 import { type PoolCounts, sumCounts } from './upstream/pool-counts.ts';
 
 export interface OverloadReading {
@@ -13,13 +14,6 @@ export interface OverloadReading {
   readonly cause: string;
   /** Heap in use, of what it may be. */
   readonly heapShare: number;
-}
-
-export interface EndpointHealthReading {
-  readonly upstream: string;
-  readonly known: number;
-  /** Neither unhealthy by their checks nor out of reach. */
-  readonly healthy: number;
 }
 
 export interface PlaneReadings {
@@ -124,14 +118,4 @@ function sumOfPools(all: readonly EndpointView[]): EndpointView[] {
     }
   }
   return [...byAddress.values()];
-}
-
-/** Each thread checks for itself and has its own luck with connections. */
-function worstHealth(all: readonly EndpointHealthReading[]): EndpointHealthReading[] {
-  const byUpstream = new Map<string, EndpointHealthReading>();
-  for (const reading of all) {
-    const known = byUpstream.get(reading.upstream);
-    if (known === undefined || reading.healthy < known.healthy) byUpstream.set(reading.upstream, reading);
-  }
-  return [...byUpstream.values()];
 }

@@ -15,14 +15,14 @@ import type { FlowReading, StreamView } from '../http2/flow-view.ts';
 import { limitName } from '../http2/limit-codes.ts';
 import type { LivePolicy } from '../policy/swap.ts';
 import { breakerStateName } from '../resilience/breaker.ts';
-import type { Endpoint as RoutedEndpoint } from '../routing/endpoint.ts';
 import type { AdminFacts } from './admin-door.ts';
 import { tick } from './clock.ts';
 import type { BundleVerdict, Log, Mesh, TargetLink } from './control-link/mesh.ts';
 import type { BreakerReading, MetricFacts } from './metrics-door.ts';
 import type { Plane, WorkerReading } from './plane.ts';
-import type { EndpointHealthReading, OverloadReading } from './plane-readings.ts';
+import type { OverloadReading } from './plane-readings.ts';
 import type { TlsReading } from './tls/tls-stats.ts';
+import type { EndpointHealthReading } from './upstream/endpoint-health.ts';
 import type { PoolCounts } from './upstream/pool-counts.ts';
 
 export interface ProxyParts {
@@ -207,7 +207,8 @@ export class ProxyMesh implements Mesh, MetricFacts, AdminFacts {
 
   config(): unknown {
     const { config } = this.parts;
-    const { policy, targets } = this.parts.plane;
+    const { policy, targets, endpointHealth } = this.parts.plane;
+    const health = new Map(endpointHealth.map((reading) => [reading.upstream, reading]));
     return {
       identity: this.identity,
       address: this.parts.address,
@@ -216,7 +217,7 @@ export class ProxyMesh implements Mesh, MetricFacts, AdminFacts {
       targets: [...targets.values()].map((target) => ({
         target: target.key,
         policy: policyView(target.policy),
-        endpoints: target.cluster.endpoints.map((endpoint) => endpointView(endpoint, this.nowMs())),
+        endpoints: endpointsView(target, health.get(target.key)),
       })),
     };
   }
@@ -340,15 +341,11 @@ function policyView(policy: LivePolicy): unknown {
   return { target: policy.target, epoch: policy.epoch, version: policy.version, hash: policy.hash };
 }
 
-function endpointView(endpoint: RoutedEndpoint, nowMs: number): unknown {
-  const { address, instance, zone, draining, isHealthy, health } = endpoint;
-  return {
-    address,
-    instance,
-    zone,
-    draining,
-    healthy: isHealthy,
-    reachable: !endpoint.isOut(nowMs),
-    lastCheck: health === null ? undefined : health.detail || 'ok',
-  };
+function endpointsView({ cluster, policy }: Target, reading: EndpointHealthReading | undefined): unknown {
+  const isChecked = policy.outbound.healthCheck !== null;
+  return cluster.endpoints.map(({ address, instance, zone, draining }) => {
+    const state = reading?.notable.find((notable) => notable.address === address);
+    const { healthy = true, reachable = true, lastCheck = '' } = state ?? {};
+    return { address, instance, zone, draining, healthy, reachable, lastCheck: isChecked ? lastCheck || 'ok' : '' };
+  });
 }
