@@ -8,6 +8,7 @@ import type { Field, HeaderList } from '../http2/hpack/field.ts';
 import { FieldName } from '../http2/hpack/field-name.ts';
 import type { ConnectionLimits } from '../http2/limits.ts';
 import { Framing, field, listOf, readFields } from './http1-fields.ts';
+import { trailerFieldsMax } from './http1-limits.ts';
 import { isHopByHop } from './http1-names.ts';
 
 const colon = 0x3a;
@@ -90,8 +91,9 @@ export function switchedHead(response: IncomingMessage, protocol: string, limits
   return head === null || head.contentLength === -1 ? head : head.with({ remove: ['content-length'] });
 }
 
-/** The trailers that came with a message; null when they hold what trailers must not have (RFC 9110 §6.5.1). */
+/** The trailers that came with a message; null when they are too many or what trailers must not be (RFC 9110 §6.5.1). */
 export function trailersOf(message: IncomingMessage): HeaderList | null {
+  if (message.rawTrailers.length > trailerFieldsMax * 2) return null;
   const fields: Field[] = [];
   const framing = new Framing();
   readFields(message.rawTrailers, fields, framing);

@@ -15,6 +15,8 @@ export const sweepIntervalMs = 1000;
 export const pipelinedRequestsMax = 128;
 /** Content that is read and thrown away after a final answer; past it the connection ends. */
 export const unreadContentBytesMax = 65_536;
+/** As many as a head may have. */
+export const trailerFieldsMax = 256;
 /** How long a connection that ends may keep its socket, so that the answer arrives before the reset does. */
 export const lingerMs = 1000;
 /** Interim answers (1xx) to one request. */

@@ -188,6 +188,7 @@ export class Http1UpstreamStream implements HttpStream, Http1Sink, OutletOwner, 
     if (request !== this.request || this.isClosed) return;
     if (this.mayRepeat(request)) {
       this.wasRepeated = true;
+      this.isConnected = false;
       this.request = this.send(this.place.sockets.fresh);
       return;
     }

@@ -109,6 +109,7 @@ export class Listener {
   get bufferedBytes(): number {
     let bytes = 0;
     for (const { socket } of this.http2) bytes += socket.connection.outputQueuedBytes;
+    for (const socket of this.http1Sockets.keys()) bytes += socket.writableLength;
     return bytes;
   }
 

@@ -4,7 +4,7 @@
  * other requests on it, go on.
  */
 import net from 'node:net';
-import { afterEach, beforeEach, expect, test } from 'vitest';
+import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest';
 import { Flag, FrameType, prefaceBytes } from '../../sidecar/http2/constants.ts';
 import { RawApp } from '../support/http1-wire.ts';
 import { type RunningSidecar, startSidecar } from '../support/sidecar.ts';
@@ -16,10 +16,14 @@ let sidecar: RunningSidecar;
 let socket: net.Socket;
 let received: Buffer;
 
-beforeEach(async () => {
+beforeAll(async () => {
   app = await new RawApp().listen();
   app.answers('HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok');
   sidecar = await startSidecar({ argv: ['--app', app.address, '--app-protocol', 'http1'] });
+});
+
+beforeEach(() => {
+  app.forget();
   const [host, port] = sidecar.inbound.split(':');
   socket = net.connect({ host, port: Number(port) });
   received = Buffer.alloc(0);
@@ -30,8 +34,11 @@ beforeEach(async () => {
   socket.write(Buffer.concat([prefaceBytes, frame(FrameType.settings, 0, 0)]));
 });
 
-afterEach(async () => {
+afterEach(() => {
   socket.destroy();
+});
+
+afterAll(async () => {
   await sidecar.stop();
   app.close();
 });

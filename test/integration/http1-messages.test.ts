@@ -194,6 +194,14 @@ test('a request in the same packet as "Connection: close" is not answered, the o
   expect(app.received).not.toContain('/two');
 });
 
+test('a caller that goes away cancels its request at the app', async () => {
+  client.send(get('/slow'));
+  await until(() => app.received.includes('/slow'), { what: 'the request arrives' });
+  client.destroy();
+  await until(() => app.connections[0]?.isEnded, { what: "the app's connection ends" });
+  await until(() => sidecar.sidecar.inFlight === 0, { what: 'nothing is in flight' });
+});
+
 test('while draining, answers are the last on their connection and idle connections close', async () => {
   app.answers(ok);
   const idle = new RawClient(sidecar.inbound);

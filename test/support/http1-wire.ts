@@ -96,6 +96,13 @@ export class RawApp {
     return this.connections.map(({ received }) => received).join('');
   }
 
+  /** Forgets what has come, and the connections that are gone; those that stand are kept. */
+  forget(): void {
+    const standing = this.connections.filter(({ isClosed, isEnded }) => !isClosed && !isEnded);
+    for (const connection of standing) connection.received = '';
+    this.connections.splice(0, this.connections.length, ...standing);
+  }
+
   /** Answers every request head with this text. */
   answers(text: string): void {
     this.onData = ({ socket, received }) => {
