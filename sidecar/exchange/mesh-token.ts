@@ -1,6 +1,6 @@
 /**
- * The credential of the mesh's data path until mutual TLS: sidecars show it to each other in a header, a listener beyond
- * loopback takes nothing without it, and the app never sees it. The comparison takes the same time wherever the first
+ * The credential of the mesh's data path where there is no mutual TLS, or beside it: sidecars show it to each other in a
+ * header, a listener that has it takes nothing without it, and the app never sees it. The comparison takes the same time wherever the first
  * difference lies.
  */
 import { HeaderList } from '../http2/hpack/field.ts';

@@ -23,6 +23,8 @@ const flushAtOnceBytes = 65_536;
 const lingerMs = 1000;
 
 export interface Http2SocketOwner {
+  /** Whom to name in logs. */
+  readonly peerAddress: string;
   onRequest(stream: Http2Stream, list: HeaderList, endStream: boolean): void;
   onCapacity(): void;
   onGoaway(): void;
@@ -100,7 +102,7 @@ export class Http2Socket implements ConnectionEvents, Flushable, Ticking {
   }
 
   onLimit(limit: number): void {
-    limitTrips.record(limit, this.socket.remoteAddress ?? '');
+    limitTrips.record(limit, this.owner.peerAddress);
   }
 
   onFatal(_code: number, detail: string, isAtOnce = false): void {

@@ -194,6 +194,10 @@ class DownstreamConnection implements Http2SocketOwner {
     this.socket = listener.open(socket, this);
   }
 
+  get peerAddress(): string {
+    return this.peer.address;
+  }
+
   onRequest(stream: Http2Stream, list: HeaderList, endStream: boolean): void {
     this.listener.begin(stream, list, endStream, this.peer);
   }

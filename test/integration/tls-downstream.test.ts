@@ -3,8 +3,9 @@
  * everybody else, and that new certificates come into force under open connections.
  */
 import { mkdirSync, renameSync, symlinkSync, writeFileSync } from 'node:fs';
+import http from 'node:http';
 import http2 from 'node:http2';
-import net from 'node:net';
+import net, { type AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import tls from 'node:tls';
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
@@ -125,6 +126,46 @@ test('a large body comes back whole over HTTP/2 and TLS', async () => {
   for await (const part of stream) parts.push(part);
   session.destroy();
   expect(Buffer.concat(parts).equals(body)).toBe(true);
+});
+
+test('a reader over TLS that stops holds the writer, and gets everything when it goes on', async () => {
+  const total = 64 * 1024 * 1024;
+  const chunk = Buffer.alloc(65_536, 'x');
+  let written = 0;
+  const source = http.createServer((_request, response) => {
+    const more = (): void => {
+      while (written < total) {
+        written += chunk.length;
+        if (!response.write(chunk)) return;
+      }
+      response.end();
+    };
+    response.on('drain', more);
+    more();
+  });
+  await new Promise<void>((resolve) => source.listen(0, '127.0.0.1', resolve));
+  const address: AddressInfo = Object.assign({ address: '', family: '', port: 0 }, source.address());
+  const running = await startSidecar({
+    argv: ['--app', `127.0.0.1:${address.port}`, '--app-protocol', 'http1', ...tlsArguments],
+  });
+  sidecar = running;
+  const session = http2.connect(`https://${running.inbound}`, { ca: authority.cert, servername: 'app.test' });
+  const stream = session.request({ ':path': '/' });
+  await new Promise((resolve) => stream.once('response', resolve));
+  let seen = -1;
+  const isStill = (): boolean => {
+    const before = seen;
+    seen = written;
+    return before === written;
+  };
+  await until(isStill, { what: 'the writer is held', intervalMs: 300 });
+  expect(written).toBeLessThan(total / 4);
+  let bytes = 0;
+  for await (const part of stream) bytes += part.length;
+  expect(bytes).toBe(total);
+  session.destroy();
+  source.closeAllConnections();
+  await new Promise((resolve) => source.close(resolve));
 });
 
 test('mutual TLS: a caller of our authority comes in under its name, nobody else does', async () => {

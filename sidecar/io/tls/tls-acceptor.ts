@@ -6,7 +6,7 @@
  * oldest makes room if it has had its time (real ones take milliseconds, slow-loris ones for ever); else the newcomer is
  * closed.
  */
-import { randomBytes } from 'node:crypto';
+import { createHash, hkdfSync, randomBytes } from 'node:crypto';
 import net from 'node:net';
 import tls from 'node:tls';
 import type { Certificates } from './certificate-files.ts';
@@ -15,6 +15,11 @@ import { handshakeTimeoutMs, plainTextCodes, tlsDefaults } from './tls-settings.
 import { count, type HandshakeResult, type TlsStats } from './tls-stats.ts';
 
 export const handshakesMax = 1024;
+/**
+ * A resumed session is not judged again, and each brings a ticket for the next; so a client whose certificate has expired
+ * could go on for ever. With new keys it must show its certificate again.
+ */
+export const ticketPeriodMs = 3_600_000;
 /** A handshake this old may be pushed out by a newcomer. */
 export const handshakeGraceMs = 1000;
 
@@ -22,6 +27,9 @@ export interface TlsAcceptorOptions {
   /** Mutual TLS: nobody without a certificate of our authorities comes through. */
   readonly requireClientCertificate: boolean;
   readonly stats: TlsStats;
+  /** What the keys of session tickets are derived from: threads with one seed resume each other's sessions. */
+  readonly ticketSeed?: Buffer;
+  readonly wallMs?: () => number;
   readonly handshakesMax?: number;
   readonly handshakeGraceMs?: number;
   readonly handshakeTimeoutMs?: number;
@@ -40,12 +48,13 @@ export class TlsAcceptor {
   /** Sockets below TLS whose handshake is under way, the oldest first. */
   private readonly pendingSockets = new Set<net.Socket>();
   private readonly handshakes = new WeakMap<object, Handshake>();
-  /** Kept over reloads, so that clients resume; not when other clients are trusted, for a ticket skips that check. */
-  private ticketKeys = randomBytes(48);
+  private readonly ticketSeed: Buffer;
   private trusted = '';
+  private ticketPeriod = Number.NaN;
 
   constructor(options: TlsAcceptorOptions) {
     this.options = options;
+    this.ticketSeed = options.ticketSeed ?? randomBytes(32);
     this.server = tls.createServer({
       ALPNProtocols: ['h2', 'http/1.1'],
       requestCert: options.requireClientCertificate,
@@ -58,12 +67,15 @@ export class TlsAcceptor {
 
   /** For the handshakes to come; connections that stand are not touched. */
   readonly apply = (certificates: Certificates): void => {
-    const trusted = (certificates.ca ?? []).join('');
-    const ticketKeys = trusted === this.trusted ? this.ticketKeys : randomBytes(48);
     const { cert, key, ca } = certificates;
+    const trusted = createHash('sha256')
+      .update((ca ?? []).join(''))
+      .digest('hex');
+    const period = this.period();
+    const ticketKeys = this.ticketKeys(trusted, period);
     this.server.setSecureContext({ ...tlsDefaults, cert, key, ca: ca === undefined ? undefined : [...ca], ticketKeys });
-    this.ticketKeys = ticketKeys;
     this.trusted = trusted;
+    this.ticketPeriod = period;
   };
 
   accept(socket: net.Socket, onSecure: (socket: tls.TLSSocket, identity: string) => void): void {
@@ -72,6 +84,7 @@ export class TlsAcceptor {
       socket.destroy();
       return;
     }
+    this.renewTicketKeys();
     this.handshakes.set(socket, { startedMs: performance.now(), isPushedOut: false, onSecure });
     this.pendingSockets.add(socket);
     socket.once('close', () => this.pendingSockets.delete(socket));
@@ -95,6 +108,22 @@ export class TlsAcceptor {
       return true;
     }
     return false;
+  }
+
+  private renewTicketKeys(): void {
+    const period = this.period();
+    if (period === this.ticketPeriod) return;
+    this.ticketPeriod = period;
+    this.server.setTicketKeys(this.ticketKeys(this.trusted, period));
+  }
+
+  private period(): number {
+    return Math.floor((this.options.wallMs?.() ?? Date.now()) / ticketPeriodMs);
+  }
+
+  /** The same over reloads of our own certificate, others when other clients are trusted. */
+  private ticketKeys(trusted: string, period: number): Buffer {
+    return Buffer.from(hkdfSync('sha256', this.ticketSeed, '', `${trusted} ${period}`, 48));
   }
 
   private onSecure(socket: tls.TLSSocket): void {

@@ -39,7 +39,7 @@ export async function openTls(config: SidecarConfig, log: Log): Promise<ProxyTls
   const identities = config.upstreamTlsIdentity.length > 0 ? config.upstreamTlsIdentity : [identityTemplateDefault];
   const upstream =
     config.upstreamTls || isAppOverTls
-      ? new UpstreamTls({ identities, appName: config.appTlsName ?? '', stats })
+      ? new UpstreamTls({ identities, appName: config.appTlsName ?? '', stats, log })
       : null;
   if (upstream !== null && config.upstreamTls) {
     const files = filesOf(config, 'upstreamTlsCertFile', 'upstreamTlsKeyFile', 'upstreamTlsCaFile');

@@ -3,7 +3,10 @@
  * or to the app. New certificates are for the connections dialled after them.
  */
 import tls from 'node:tls';
+import type { Log } from '../../../proto/kernel/log-format.ts';
+import { GcraLimiter } from '../../admission/rate-limiter.ts';
 import type { UpstreamAddress } from '../../routing/address.ts';
+import { clock, tick } from '../clock.ts';
 import type { Certificates } from './certificate-files.ts';
 import { appIdentity, type ExpectedIdentity, serviceIdentity } from './expected-identity.ts';
 import { plainTextCodes, tlsDefaults } from './tls-settings.ts';
@@ -11,6 +14,16 @@ import { count, type HandshakeResult, type TlsStats } from './tls-stats.ts';
 
 /** Sessions kept for resumption, about 2 KB each; the oldest goes first. */
 export const sessionsMax = 1024;
+/** A resumed session is not judged again, and brings the next one: after this the other side must prove itself anew. */
+export const sessionAgeMaxMs = 3_600_000;
+/** Lines about failed handshakes. */
+const failureLines = { ratePerSecond: 0.1, burst: 5 };
+
+interface Session {
+  readonly ticket: Buffer;
+  /** When the certificate behind it was judged. */
+  readonly provedMs: number;
+}
 
 export interface UpstreamTlsOptions {
   /** What certificates of services carry; see expected-identity.ts. */
@@ -18,6 +31,7 @@ export interface UpstreamTlsOptions {
   /** The name in the app's certificate; '' = the host of its address. */
   readonly appName: string;
   readonly stats: TlsStats;
+  readonly log: Log;
 }
 
 export class UpstreamTls {
@@ -25,7 +39,9 @@ export class UpstreamTls {
   private services: tls.SecureContext | undefined;
   private app: tls.SecureContext | undefined;
   /** By address, which holds the service's name: a resumed session is not checked again. */
-  private readonly sessions = new Map<string, Buffer>();
+  private readonly sessions = new Map<string, Session>();
+
+  private readonly logLimit = new GcraLimiter(failureLines);
 
   constructor(options: UpstreamTlsOptions) {
     this.options = options;
@@ -55,16 +71,21 @@ export class UpstreamTls {
       servername: expected.serverName,
       rejectUnauthorized: true,
       checkServerIdentity: (_host, certificate) => identityError(expected, certificate.raw),
-      session: this.sessions.get(sessionKey(key, protocol)),
+      session: this.resumable(sessionKey(key, protocol))?.ticket,
     };
   }
 
   /** Hears of a connection's handshake: counts it, and keeps its sessions. */
   watch(socket: tls.TLSSocket, key: string, protocol: 'h2' | 'http/1.1'): void {
+    const id = sessionKey(key, protocol);
+    const resumedMs = this.resumable(id)?.provedMs;
     socket.once('secureConnect', () => this.count(socket.isSessionReused() ? 'resumed' : 'full'));
-    socket.on('session', (session) => this.remember(sessionKey(key, protocol), session));
+    socket.on('session', (ticket) => {
+      const provedMs = socket.isSessionReused() && resumedMs !== undefined ? resumedMs : clock.nowMs;
+      this.remember(id, { ticket, provedMs });
+    });
     socket.once('error', (error) => {
-      if (!socket.authorized) this.count(resultOf(error));
+      if (!socket.authorized && !socket.connecting) this.onFailed(key, error);
     });
   }
 
@@ -73,11 +94,23 @@ export class UpstreamTls {
     this.count('timeout');
   }
 
-  private remember(key: string, session: Buffer): void {
-    this.sessions.delete(key);
+  private resumable(id: string): Session | undefined {
+    const session = this.sessions.get(id);
+    return session !== undefined && clock.nowMs - session.provedMs < sessionAgeMaxMs ? session : undefined;
+  }
+
+  private remember(id: string, session: Session): void {
+    this.sessions.delete(id);
     const [oldest] = this.sessions.keys();
     if (this.sessions.size >= sessionsMax && oldest !== undefined) this.sessions.delete(oldest);
-    this.sessions.set(key, session);
+    this.sessions.set(id, session);
+  }
+
+  private onFailed(address: string, error: Error): void {
+    this.count(resultOf(error));
+    if (this.logLimit.tryAcquire(tick()) === 0) {
+      this.options.log.warn('TLS with an upstream failed', { upstream: address, error: error.message });
+    }
   }
 
   private count(result: HandshakeResult): void {

@@ -27,6 +27,7 @@ export interface PooledConnectionOwner {
 
 export class PooledConnection implements Http2SocketOwner, Candidate, PulseFacts {
   readonly socket: Http2Socket;
+  readonly peerAddress: string;
   isOpen = false;
   isLeaving = false;
   /** When a stream was opened on it last. */
@@ -48,6 +49,7 @@ export class PooledConnection implements Http2SocketOwner, Candidate, PulseFacts
     pulse: PulseSettings,
   ) {
     this.owner = owner;
+    this.peerAddress = socket.remoteAddress ?? '';
     this.pulse = new Pulse(pulse);
     this.usedMs = clock.nowMs;
     this.handshakeTimer = setTimeout(() => this.onHandshakeTimeout(), handshakeTimeoutMs);

@@ -35,6 +35,7 @@ export async function startApp(): Promise<App> {
   const server = net.createServer({ noDelay: true }, (socket) => {
     sockets.add(socket);
     const connection = new Http2Socket(socket, true, limits, {
+      peerAddress: '',
       onRequest: (stream, head, endStream) => {
         if (head.path !== '/good') state.requests++;
         const answer = new Answer(stream, head.path, state);

@@ -1,8 +1,9 @@
 /** The bounds of handshakes, over real sockets, with small numbers in place of the real ones. */
+import { randomBytes } from 'node:crypto';
 import net from 'node:net';
 import tls from 'node:tls';
 import { afterEach, expect, test } from 'vitest';
-import { TlsAcceptor, type TlsAcceptorOptions } from '../../../sidecar/io/tls/tls-acceptor.ts';
+import { TlsAcceptor, type TlsAcceptorOptions, ticketPeriodMs } from '../../../sidecar/io/tls/tls-acceptor.ts';
 import { TlsStats } from '../../../sidecar/io/tls/tls-stats.ts';
 import { Authority } from '../../support/certificates.ts';
 import { until } from '../../support/until.ts';
@@ -10,11 +11,11 @@ import { until } from '../../support/until.ts';
 const authority = new Authority('mesh');
 const pair = authority.issue({ dns: ['app.test'] });
 const sockets: net.Socket[] = [];
-let server: net.Server | undefined;
+const servers: net.Server[] = [];
 
 afterEach(async () => {
   for (const socket of sockets.splice(0)) socket.destroy();
-  await new Promise((resolve) => server?.close(resolve));
+  await Promise.all(servers.splice(0).map((server) => new Promise((resolve) => server.close(resolve))));
 });
 
 interface Started {
@@ -31,7 +32,7 @@ async function start(options: Partial<TlsAcceptorOptions>): Promise<Started> {
     sockets.push(socket);
     acceptor.accept(socket, (secure) => secure.end('welcome'));
   });
-  server = listening;
+  servers.push(listening);
   await new Promise<void>((resolve) => listening.listen(0, '127.0.0.1', resolve));
   const address = listening.address();
   return { acceptor, stats, port: typeof address === 'object' && address !== null ? address.port : 0 };
@@ -91,28 +92,54 @@ test('TlsAcceptor refuses to swap in certificates that TLS will not have, and go
   expect(await greeted(port)).toBe('welcome');
 });
 
+/** Shakes hands; the ticket for the next time, empty when there came none. */
+function session(port: number, resume?: Buffer): Promise<Buffer> {
+  return new Promise((resolve, reject) => {
+    const options = { host: '127.0.0.1', port, servername: 'app.test', ca: authority.cert, session: resume };
+    const socket = tls.connect(options);
+    sockets.push(socket);
+    let ticket = Buffer.alloc(0);
+    socket.on('session', (latest) => {
+      ticket = latest;
+    });
+    socket.once('error', reject);
+    socket.once('close', () => resolve(ticket));
+    socket.resume();
+  });
+}
+
 test('TlsAcceptor resumes sessions over a new certificate, but not over new authorities of clients', async () => {
   const { acceptor, stats, port } = await start({});
-  const session = (resume?: Buffer): Promise<Buffer> =>
-    new Promise((resolve, reject) => {
-      const options = { host: '127.0.0.1', port, servername: 'app.test', ca: authority.cert, session: resume };
-      const socket = tls.connect(options);
-      sockets.push(socket);
-      let ticket = Buffer.alloc(0);
-      socket.on('session', (latest) => {
-        ticket = latest;
-      });
-      socket.once('error', reject);
-      socket.once('close', () => resolve(ticket));
-      socket.resume();
-    });
-  const first = await session();
+  const first = await session(port);
   acceptor.apply({ ...authority.issue({ dns: ['app.test'] }), ca: undefined, expiresWallMs: undefined });
   expect(first.length).toBeGreaterThan(0);
-  await session(first);
+  await session(port, first);
   expect(stats.downstream.get('resumed')).toBe(1);
   acceptor.apply({ ...pair, ca: [new Authority('other').cert], expiresWallMs: undefined });
-  await session(first);
+  await session(port, first);
   expect(stats.downstream.get('resumed')).toBe(1);
   expect(stats.downstream.get('full')).toBe(2);
+});
+
+test('TlsAcceptor takes no ticket of an earlier period, so that certificates are judged again', async () => {
+  let wallMs = 5 * ticketPeriodMs;
+  const { stats, port } = await start({ wallMs: () => wallMs });
+  const first = await session(port);
+  wallMs += ticketPeriodMs - 1;
+  await session(port, first);
+  expect([stats.downstream.get('full'), stats.downstream.get('resumed')]).toEqual([1, 1]);
+  wallMs += 1;
+  await session(port, first);
+  expect([stats.downstream.get('full'), stats.downstream.get('resumed')]).toEqual([2, 1]);
+});
+
+test('TlsAcceptor resumes what another with its seed began, and nobody else', async () => {
+  const ticketSeed = randomBytes(32);
+  const first = await session((await start({ ticketSeed })).port);
+  const same = await start({ ticketSeed });
+  await session(same.port, first);
+  expect(same.stats.downstream.get('resumed')).toBe(1);
+  const other = await start({});
+  await session(other.port, first);
+  expect(other.stats.downstream.get('full')).toBe(1);
 });
