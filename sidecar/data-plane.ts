@@ -65,6 +65,8 @@ export interface DataPlaneOptions {
 export interface Common {
   readonly seat: Seat;
   readonly keySeeds: readonly [number, number];
+  /** Of TLS session tickets: a client resumes on whichever thread takes its connection. */
+  readonly ticketSeed: Uint8Array;
   readonly inboundTraffic: SharedArrayBuffer;
   readonly unrouted: SharedArrayBuffer;
   readonly accessLines: SharedArrayBuffer;
@@ -161,7 +163,11 @@ export class DataPlane implements Plane {
     const places = placesOf(config);
     const at = (name: string): ListenPlace => placeOf(name, places.get(name)!);
     const addresses: ListeningAddresses = {};
-    this.proxyTls = await openTls(config, log);
+    this.proxyTls = await openTls(config, {
+      log,
+      isSilentAboutFiles: (this.common?.seat.index ?? 0) !== 0,
+      ticketSeed: this.common?.ticketSeed,
+    });
     this.pool.useTls(this.proxyTls.upstream);
     if (config.app !== undefined) {
       const { acceptor, stats } = this.proxyTls;

@@ -7,7 +7,6 @@ import { readFileSync, realpathSync } from 'node:fs';
 import { hostname } from 'node:os';
 import { fileURLToPath } from 'node:url';
 import { parse as parseYaml } from 'yaml';
-import { silentLog } from '../proto/kernel/log-format.ts';
 import { helpText, parseOptions, peekOption } from '../proto/kernel/options.ts';
 import { parsePolicyYaml } from '../proto/policy/parse.ts';
 import type { PolicySpec } from '../proto/policy/schema.ts';
@@ -54,7 +53,7 @@ export async function main(argv: string[], env: NodeJS.ProcessEnv): Promise<numb
   };
   const policies =
     config.policy === undefined ? null : readPolicies(read(config.policy, '--policy'), config.policy, errors);
-  errors.push(...(await tlsFileErrors(config, silentLog)));
+  errors.push(...(await tlsFileErrors(config)));
   if (errors.length > 0) return refuse(errors);
 
   const log = createStdoutLog(config.logFormat, config.logLevel);

@@ -26,6 +26,7 @@ async function work(port: MessagePort, start: WorkerStart): Promise<void> {
     common: {
       seat: { index: start.seat, count: start.seats, wake: (seat) => main.wake(seat) },
       keySeeds: start.keySeeds,
+      ticketSeed: start.ticketSeed,
       inboundTraffic: memory.inboundTraffic,
       unrouted: memory.unrouted,
       accessLines: start.accessLines,

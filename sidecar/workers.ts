@@ -64,6 +64,7 @@ export class Workers implements Plane, SeatOwner {
   private readonly log: Log;
   private readonly seats: WorkerSeat[];
   private readonly keySeeds: readonly [number, number];
+  private readonly ticketSeed: Uint8Array = randomBytes(32);
   private readonly accessLines = new SharedArrayBuffer(GcraLimiter.bytes);
   private readonly inbound: SummedTraffic;
   private readonly outboundUnrouted: SummedTraffic;
@@ -247,6 +248,7 @@ export class Workers implements Plane, SeatOwner {
       meshToken,
       seed: Math.floor(this.random.next() * 2 ** 32),
       keySeeds: this.keySeeds,
+      ticketSeed: this.ticketSeed,
       clockOriginMs: clockOriginMs(),
       descriptors,
       memory: {

@@ -27,6 +27,7 @@ export interface WorkerStart {
   readonly meshToken: string | undefined;
   readonly seed: number;
   readonly keySeeds: readonly [number, number];
+  readonly ticketSeed: Uint8Array;
   readonly clockOriginMs: number;
   /** By name of the place, such as `inbound`. */
   readonly descriptors: Readonly<Record<string, number>>;

@@ -28,7 +28,7 @@ export interface TlsAcceptorOptions {
   readonly requireClientCertificate: boolean;
   readonly stats: TlsStats;
   /** What the keys of session tickets are derived from: threads with one seed resume each other's sessions. */
-  readonly ticketSeed?: Buffer;
+  readonly ticketSeed?: Uint8Array | undefined;
   readonly wallMs?: () => number;
   readonly handshakesMax?: number;
   readonly handshakeGraceMs?: number;
@@ -48,7 +48,7 @@ export class TlsAcceptor {
   /** Sockets below TLS whose handshake is under way, the oldest first. */
   private readonly pendingSockets = new Set<net.Socket>();
   private readonly handshakes = new WeakMap<object, Handshake>();
-  private readonly ticketSeed: Buffer;
+  private readonly ticketSeed: Uint8Array;
   private trusted = '';
   private ticketPeriod = Number.NaN;
 

@@ -2,7 +2,7 @@
  * Everything that the settings say about TLS, opened: certificates read, checked and watched, and the two sides that use
  * them. Connections that stand are never touched by a reload.
  */
-import type { Log } from '../../../proto/kernel/log-format.ts';
+import { type Log, silentLog } from '../../../proto/kernel/log-format.ts';
 import { flagOf } from '../../../proto/kernel/options.ts';
 import type { SidecarConfig } from '../../config.ts';
 import { parseUpstreamAddress } from '../../routing/address.ts';
@@ -23,14 +23,23 @@ export interface ProxyTls {
   close(): void;
 }
 
+export interface TlsSetupOptions {
+  readonly log: Log;
+  /** Of several threads, which all watch the same files, one says what became of them. */
+  readonly isSilentAboutFiles?: boolean;
+  /** See TlsAcceptorOptions. */
+  readonly ticketSeed?: Uint8Array | undefined;
+}
+
 /** Rejects with a CertificateError that names every file that cannot be used, a line each. */
-export async function openTls(config: SidecarConfig, log: Log): Promise<ProxyTls> {
+export async function openTls(config: SidecarConfig, options: TlsSetupOptions): Promise<ProxyTls> {
+  const { log, isSilentAboutFiles = false, ticketSeed } = options;
   const stats = new TlsStats();
   const uses: CertificateUse[] = [];
   const acceptor =
     config.tlsCertFile === undefined
       ? null
-      : new TlsAcceptor({ requireClientCertificate: config.tlsClientCaFile !== undefined, stats });
+      : new TlsAcceptor({ requireClientCertificate: config.tlsClientCaFile !== undefined, stats, ticketSeed });
   if (acceptor !== null) {
     const files = filesOf(config, 'tlsCertFile', 'tlsKeyFile', 'tlsClientCaFile');
     uses.push({ name: 'inbound', files, apply: acceptor.apply });
@@ -48,7 +57,7 @@ export async function openTls(config: SidecarConfig, log: Log): Promise<ProxyTls
   if (upstream !== null && isAppOverTls) {
     uses.push({ name: 'app', files: filesOf(config, null, null, 'appTlsCaFile'), apply: upstream.applyApp });
   }
-  const watches = await startAll(uses, config.tlsReloadInterval, log);
+  const watches = await startAll(uses, config.tlsReloadInterval, isSilentAboutFiles ? silentLog : log);
   return {
     acceptor,
     upstream,
@@ -61,9 +70,9 @@ export async function openTls(config: SidecarConfig, log: Log): Promise<ProxyTls
 }
 
 /** What is wrong with the files that the settings name, a line each. */
-export async function tlsFileErrors(config: SidecarConfig, log: Log): Promise<string[]> {
+export async function tlsFileErrors(config: SidecarConfig): Promise<string[]> {
   try {
-    (await openTls(config, log)).close();
+    (await openTls(config, { log: silentLog })).close();
     return [];
   } catch (error) {
     if (error instanceof CertificateError) return error.message.split('\n');

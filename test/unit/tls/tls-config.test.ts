@@ -1,6 +1,5 @@
 /** Settings about TLS that only make sense together, and what the start-up says about files that cannot be used. */
 import { afterAll, expect, test } from 'vitest';
-import { silentLog } from '../../../proto/kernel/log-format.ts';
 import { parseOptions } from '../../../proto/kernel/options.ts';
 import { checkConfig, type SidecarConfig, sidecarOptions } from '../../../sidecar/config.ts';
 import { tlsFileErrors } from '../../../sidecar/io/tls/tls-setup.ts';
@@ -62,9 +61,9 @@ test('a PROXY header needs an inbound listener', () => {
 test('files that cannot be used are named by their setting, and good ones pass', async () => {
   const { cert, key } = writePair(folder.path, 'good', new Authority('mesh').issue({ dns: ['a'] }));
   const noise = writePem(folder.path, 'noise.pem', 'x');
-  expect(await tlsFileErrors(configOf(), silentLog)).toEqual([]);
-  expect(await tlsFileErrors(configOf('--tls-cert-file', cert, '--tls-key-file', key), silentLog)).toEqual([]);
-  expect(await tlsFileErrors(configOf('--tls-cert-file', cert, '--tls-key-file', noise), silentLog)).toEqual([
+  expect(await tlsFileErrors(configOf())).toEqual([]);
+  expect(await tlsFileErrors(configOf('--tls-cert-file', cert, '--tls-key-file', key))).toEqual([]);
+  expect(await tlsFileErrors(configOf('--tls-cert-file', cert, '--tls-key-file', noise))).toEqual([
     `--tls-key-file ${noise}: holds no private key in PEM form`,
   ]);
 });
