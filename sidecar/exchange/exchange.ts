@@ -235,7 +235,7 @@ export class Exchange extends Timer implements RequestView, StreamHandler, Upstr
     if (list.status >= 200) {
       this.status = list.status;
       this.headSent = true;
-      this.replay = null;
+      this.dropReplay();
       if (endStream) this.grpcStatus = list.grpcStatus;
       if (list.status >= 500 || (endStream && list.grpcStatus !== ''))
         this.responseReason = list.get('weir-reason') ?? '';
@@ -291,20 +291,26 @@ export class Exchange extends Timer implements RequestView, StreamHandler, Upstr
     this.toDown = this.down;
     this.shaping?.stop();
     this.shaping = null;
-    this.replay = null;
     if (sent !== null) {
       // The caller may get credit for these bytes twice, and so ahead of its time: by what a replay holds at most.
       this.held = new SendQueue(this.context.budget);
       this.held.append(sent, 0, sent.length);
     }
+    this.dropReplay();
     this.side.release(this);
     this.forward();
     return true;
   }
 
   private keepForReplay(buf: Buffer, start: number, end: number): void {
-    this.replay ??= new Replay();
+    if (start === end) return;
+    this.replay ??= Replay.acquire();
     this.replay.keep(buf, start, end);
+  }
+
+  private dropReplay(): void {
+    this.replay?.release();
+    this.replay = null;
   }
 
   // ── Ends ────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -362,6 +368,7 @@ export class Exchange extends Timer implements RequestView, StreamHandler, Upstr
     this.phase = Phase.settled;
     this.held?.clear();
     this.held = null;
+    this.dropReplay();
     this.context.wheel.cancel(this);
     if (this.stoodMs > 0) this.startedMs += this.context.clock.nowMs - this.stoodMs;
     this.side.settle(this, outcome, reason, wasQueued);

@@ -1,40 +1,57 @@
 /**
  * What a request has sent so far, kept until its answer begins: the upstream may refuse it unread (REFUSED_STREAM, or
  * above the last stream of a GOAWAY), and then it is sent again elsewhere. Most requests are small; one that has sent
- * more than this is not worth the memory, and fails instead.
+ * more than this is not worth the memory, and fails instead. Replays are pooled with a small buffer each, since every
+ * request with content needs one for a moment and nearly none is ever used.
  */
 
 export const replayBytesMax = 16_384;
+/** What a pooled replay holds without another buffer. */
+const smallBytes = 1024;
+/** Idle replays, 1 KiB each. */
+const pooledMax = 256;
+
+const pool: Replay[] = [];
 
 export class Replay {
-  private kept: Buffer | null = null;
+  private readonly small = Buffer.allocUnsafeSlow(smallBytes);
+  private kept: Buffer = this.small;
   private length = 0;
   private isPossible = true;
 
-  /** Copies buf[start, end); small requests share one pooled buffer of node's. */
+  static acquire(): Replay {
+    return pool.pop() ?? new Replay();
+  }
+
+  /** Copies buf[start, end). */
   keep(buf: Buffer, start: number, end: number): void {
-    if (!this.isPossible || start === end) return;
-    const total = this.length + end - start;
-    if (total > replayBytesMax) return this.forget();
-    if (this.kept === null || this.kept.length < total) {
-      const grown = Buffer.allocUnsafe(this.kept === null ? total : Math.min(replayBytesMax, total * 2));
-      this.kept?.copy(grown, 0, 0, this.length);
+    if (!this.isPossible) return;
+    const { length } = this;
+    const total = length + end - start;
+    if (total > replayBytesMax) {
+      this.kept = this.small;
+      this.isPossible = false;
+      return;
+    }
+    if (total > this.kept.length) {
+      const grown = Buffer.allocUnsafeSlow(Math.min(replayBytesMax, total * 2));
+      this.kept.copy(grown, 0, 0, length);
       this.kept = grown;
     }
-    buf.copy(this.kept, this.length, start, end);
+    buf.copy(this.kept, length, start, end);
     this.length = total;
   }
 
-  /** All that was sent, null when it cannot be had any more. */
+  /** All that was sent, valid until `release`; null when it was too much. */
   content(): Buffer | null {
-    if (!this.isPossible) return null;
-    return this.kept === null ? Buffer.alloc(0) : this.kept.subarray(0, this.length);
+    return this.isPossible ? this.kept.subarray(0, this.length) : null;
   }
 
-  /** The answer has begun, or there is too much. */
-  forget(): void {
-    this.kept = null;
+  /** Nobody needs it any more, its owner included. */
+  release(): void {
+    this.kept = this.small;
     this.length = 0;
-    this.isPossible = false;
+    this.isPossible = true;
+    if (pool.length < pooledMax) pool.push(this);
   }
 }
