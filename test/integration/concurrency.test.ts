@@ -203,6 +203,39 @@ describe('weir sidecar --concurrency 2', () => {
     }
   });
 
+  it('tells both workers what the fleet says, and the fleet what both have seen', async () => {
+    const nats = await startNatsServer();
+    const room = await ControlRoom.open(nats.url);
+    try {
+      await room.putEndpoints('default/pay', 'a', 1, [appAddress]);
+      const outboundPolicy = { circuitBreaker: { consecutiveFailures: 50, fleet: { enabled: true } } };
+      const stable = { target: { service: 'pay' }, outbound: outboundPolicy };
+      await room.putBundle(makeBundle({ target: 'default/pay', version: 1, stable }));
+      await start('', ['--nats', nats.url]);
+      // The first request makes the target known; then the workers hear where it is.
+      await until(async () => (await get(outbound('/'))).status === 200, { what: 'the endpoints have arrived' });
+      const agents = await spread(() => outbound('/'));
+      await until(() => room.acks.some(({ applied }) => applied.target === 'default/pay'), {
+        what: 'the policy is in force',
+      });
+      const counted = () => room.reports.flatMap(({ report }) => report.targets).filter(({ fail }) => fail > 0);
+      await Promise.all(agents.map((agent) => get(outbound('/?status=500'), agent)));
+      await until(() => counted().reduce((sum, { fail }) => sum + fail, 0) === agents.length, {
+        what: 'the fleet has heard of every failure',
+      });
+      room.publishVerdict({
+        ...{ v: 1, target: 'default/pay', zone: '', state: 'open', generation: 1, epoch: 'a', ttlMs: 5000 },
+        ...{ allow: 0, coolMs: 1000, evidence: null, openedAtWallMs: 0, membersHash: '', members: [] },
+      });
+      await until(async () => (await get(outbound('/'))).status === 503, { what: 'the verdict is obeyed' });
+      const refused = await Promise.all(agents.map((agent) => get(outbound('/'), agent)));
+      expect(refused.map(({ status }) => status)).toEqual(agents.map(() => 503));
+    } finally {
+      await room.close();
+      await nats.stop();
+    }
+  });
+
   it('drains without losing a request', async () => {
     await start();
     const agents = await spread();

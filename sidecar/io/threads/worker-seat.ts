@@ -49,7 +49,14 @@ export class WorkerSeat {
 
   /** Resolves when it listens; rejects when it ended before. */
   async start(): Promise<void> {
-    const workerData = await this.owner.startOf(this.seat);
+    let workerData: WorkerStart;
+    try {
+      workerData = await this.owner.startOf(this.seat);
+    } catch (error) {
+      // Out of descriptors, perhaps: later there may be some again.
+      if (!this.closing) this.onExit(String(error));
+      throw error;
+    }
     if (this.closing) return;
     const worker = new Worker(this.owner.entry, { workerData, name: `weir worker ${this.seat}` });
     this.worker = worker;
