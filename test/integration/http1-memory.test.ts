@@ -1,8 +1,8 @@
 /**
  * HTTP/1.1 and the process's budget: what waits for slow HTTP/1.1 readers is counted, the largest are let go when it is
- * too much, others notice nothing, and in the end everything has been given back.
+ * too much, and in the end everything has been given back.
  */
-import http2 from 'node:http2';
+import http from 'node:http';
 import { afterEach, expect, test } from 'vitest';
 import { flowBudget } from '../../sidecar/io/flow-budget.ts';
 import { RawClient } from '../support/http1-wire.ts';
@@ -10,7 +10,7 @@ import { startSidecar } from '../support/sidecar.ts';
 import { until } from '../support/until.ts';
 
 const readers = 40;
-const capBytes = 2 * 1024 * 1024;
+const capBytes = 1024 * 1024;
 const chunk = Buffer.alloc(65_536, 'x');
 const closers: (() => unknown)[] = [];
 
@@ -18,24 +18,23 @@ afterEach(async () => {
   for (const close of closers.splice(0).reverse()) await close();
 });
 
-test('slow HTTP/1.1 readers beyond the budget are let go, and others are served', async () => {
-  const app = http2.createServer();
-  app.on('stream', (stream, head) => {
-    stream.on('error', () => {});
-    stream.respond({ ':status': 200 });
-    if (head[':path'] === '/short') return stream.end('short');
+test('slow HTTP/1.1 readers beyond the budget are let go, and all is given back when they leave', async () => {
+  const app = http.createServer((request, response) => {
+    if (request.url === '/short') return void response.end('short');
     const push = (): void => {
-      if (!stream.destroyed && stream.write(chunk)) setImmediate(push);
-      else stream.once('drain', push);
+      if (!response.destroyed && response.write(chunk)) setImmediate(push);
+      else response.once('drain', push);
     };
     push();
   });
-  app.on('session', (session) => closers.push(() => session.destroy()));
   await new Promise<void>((resolve) => app.listen(0, '127.0.0.1', resolve));
-  closers.push(() => app.close());
+  closers.push(() => {
+    app.closeAllConnections();
+    app.close();
+  });
   const address = app.address();
   const port = address !== null && typeof address === 'object' ? address.port : 0;
-  const sidecar = await startSidecar({ argv: ['--app', `127.0.0.1:${port}`, '--app-protocol', 'http2'] });
+  const sidecar = await startSidecar({ argv: ['--app', `127.0.0.1:${port}`] });
   closers.push(() => sidecar.stop());
   flowBudget.capBytes = capBytes;
   const usedBefore = flowBudget.usedBytes;
@@ -50,18 +49,18 @@ test('slow HTTP/1.1 readers beyond the budget are let go, and others are served'
     client.send('GET /endless HTTP/1.1\r\nHost: a\r\n\r\n');
   }
   await until(() => flowBudget.streamsLetGo > letGoBefore, { what: 'the largest are let go', timeoutMs: 15_000 });
+  await until(() => flowBudget.usedBytes <= capBytes, { what: 'what waits is below the cap' });
+  for (const client of clients) client.socket.resetAndDestroy();
+  await until(() => sidecar.sidecar.inFlight === 0, { what: 'nothing is in flight' });
+  await until(() => flowBudget.usedBytes <= usedBefore, { what: 'everything is given back' });
   const other = new RawClient(sidecar.inbound);
   closers.push(() => other.destroy());
-  // Its window is all that a reader adds between two looks at the budget.
-  await until(() => flowBudget.usedBytes <= capBytes, { what: 'what waits is below the cap' });
-  const ask = async (): Promise<boolean> => {
+  // The proxy may shed for a moment yet; it says so, and does not stop to answer.
+  const isServed = async (): Promise<boolean> => {
     other.received = '';
     other.send('GET /short HTTP/1.1\r\nHost: a\r\n\r\n');
     await other.reads('\r\n\r\n');
     return other.received.startsWith('HTTP/1.1 200');
   };
-  expect(await until(ask, { what: 'another caller is served' })).toBe(true);
-  for (const client of clients) client.socket.resetAndDestroy();
-  await until(() => sidecar.sidecar.inFlight === 0, { what: 'nothing is in flight' });
-  await until(() => flowBudget.usedBytes <= usedBefore, { what: 'everything is given back' });
+  expect(await until(isServed, { what: 'another caller is served' })).toBe(true);
 });
