@@ -41,6 +41,11 @@ const plain = { tls: false, refuses: false };
 const perRequest: readonly FigureName[] = ['cpuUsPerRequest', 'rps', 'meanUs', 'p99Us', 'rssMb'];
 const perMegabyte: readonly FigureName[] = ['cpuUsPerMb', 'mbPerS', 'rssMb'];
 
+/** At a fixed rate a program would take minutes until it is compiled: it is warmed up by the same load, unbounded. */
+export function warmUpOf(bench: LoadCase): LoadCase {
+  return bench.load.kind === 'unique' ? { ...bench, load: { kind: 'unique', rps: null }, streams: 20 } : bench;
+}
+
 function load(
   name: string,
   summary: string,

@@ -10,7 +10,7 @@ import { copyFileSync, mkdtempSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { wholeNumber } from './arguments.ts';
-import { type LoadCase, loadCases } from './cases.ts';
+import { type LoadCase, loadCases, warmUpOf } from './cases.ts';
 import { withDeadline } from './children.ts';
 import { renderProfile, summariseProfile } from './cpu-profile.ts';
 import { faultOf, type Measure, measure } from './measure.ts';
@@ -87,7 +87,7 @@ async function run({ load, kind, seconds, top, keep }: ProfileOptions): Promise<
   const originPort = await new Origins(rig).port(originOf(load.load));
   const proxy = await kind.start({ ...startContext(bench, originPort, load.setting), nodeFlags });
   try {
-    await measure(rig, load, proxy, { seconds: warmUpSeconds, withP99: false });
+    await measure(rig, warmUpOf(load), proxy, { seconds: warmUpSeconds, withP99: false });
     const fromUs = nowUs();
     const measured = await measure(rig, load, proxy, { seconds, withP99: false });
     const span = { fromUs, toUs: nowUs() };

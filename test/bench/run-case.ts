@@ -1,5 +1,5 @@
 /** One case of load: every proxy is started afresh and warmed up, then they take turns. */
-import type { LoadCase } from './cases.ts';
+import { type LoadCase, warmUpOf } from './cases.ts';
 import type { Certificate } from './certificate.ts';
 import type { Setting } from './config-template.ts';
 import type { Rig } from './generators.ts';
@@ -52,7 +52,7 @@ export async function runCase(bench: Bench, load: LoadCase, originPort: number):
     const failure = await failureOf(async () => {
       const proxy = await kind.start(context);
       running.set(kind.name, proxy);
-      await measure(rig, load, proxy, { seconds: warmUpSeconds, withP99: false });
+      await measure(rig, warmUpOf(load), proxy, { seconds: warmUpSeconds, withP99: false });
       rounds.set(kind.name, []);
     });
     if (failure === null) continue;
