@@ -35,6 +35,12 @@ export interface Entrance {
 /** An address of its own, or a descriptor that was bound for several threads. */
 export type ListenPlace = ListenAddress | { readonly fd: number };
 
+/**
+ * Connections the kernel may hold until we accept them, as far as it allows (somaxconn). Node's 511 is less than the
+ * callers that come back at once after an outage; who finds it full tries again a second later.
+ */
+const backlog = 4096;
+
 export class Listener {
   private readonly context: ExchangeContext;
   private readonly side: Side;
@@ -82,7 +88,9 @@ export class Listener {
     return new Promise((resolve, reject) => {
       this.server.once('error', reject);
       this.server.listen(
-        'path' in address || 'fd' in address ? address : { host: address.host, port: address.port },
+        'path' in address || 'fd' in address
+          ? { ...address, backlog }
+          : { host: address.host, port: address.port, backlog },
         () => {
           this.server.off('error', reject);
           this.server.on('error', () => {});

@@ -38,7 +38,8 @@ export interface PoolSettings {
 export const defaultPoolSettings: PoolSettings = {
   connectionsMax: 64,
   idleTimeoutMs: 60_000,
-  waitersMax: 4096,
+  // A thousand callers with ten requests each arrive before the first connection stands.
+  waitersMax: 16_384,
   waitMaxMs: 30_000,
   tickMs: 1000,
   pulse: defaultPulseSettings,
