@@ -128,7 +128,7 @@ export class Http2Stream implements CreditSource {
   /** How much content this answer to our request says it has, -1 = it does not say (RFC 9110 §6.4.1, §9.3.6). */
   announcedContent(list: HeaderList): number {
     if (this.method === 'HEAD' || list.status === 204 || list.status === 304) return 0;
-    return this.method === 'CONNECT' ? -1 : list.contentLength;
+    return this.method === 'CONNECT' && list.status < 300 ? -1 : list.contentLength;
   }
 
   sendHeaders(list: HeaderList, endStream: boolean): void {

@@ -275,6 +275,14 @@ describe('CONNECT', () => {
     expect(answer.ended).toBe(1);
     expect(errorsOf(client)).toEqual([]);
   });
+
+  test('that is refused has an answer like any other, which must be whole', () => {
+    const { client, answer } = asked(get.with({ set: [[':method', 'CONNECT']] }));
+    // 404 of the static table.
+    client.receive(Buffer.concat([headers(`8d${length5}`), data('aa', end)]));
+    expect(errorsOf(client)).toEqual(['RST 1 PROTOCOL_ERROR']);
+    expect(answer.ended).toBe(0);
+  });
 });
 
 describe('A body that is under way', () => {
