@@ -15,6 +15,8 @@ import { handshakeTimeoutMs, plainTextCodes, tlsDefaults } from './tls-settings.
 import { count, type HandshakeResult, type TlsStats } from './tls-stats.ts';
 
 export const handshakesMax = 1024;
+/** Begun in one turn of the loop, some 5 ms of work: a thousand clients that come back at once must not hold up the rest. */
+export const handshakesPerTurnMax = 16;
 /**
  * A resumed session is not judged again, and each brings a ticket for the next; so a client whose certificate has expired
  * could go on for ever. With new keys it must show its certificate again.
@@ -31,6 +33,7 @@ export interface TlsAcceptorOptions {
   readonly ticketSeed?: Uint8Array | undefined;
   readonly wallMs?: () => number;
   readonly handshakesMax?: number;
+  readonly handshakesPerTurnMax?: number;
   readonly handshakeGraceMs?: number;
   readonly handshakeTimeoutMs?: number;
 }
@@ -48,6 +51,10 @@ export class TlsAcceptor {
   /** Sockets below TLS whose handshake is under way, the oldest first. */
   private readonly pendingSockets = new Set<net.Socket>();
   private readonly handshakes = new WeakMap<object, Handshake>();
+  /** Sockets whose turn has not come, unread; they are pending, and so bounded, as well. */
+  private readonly waiting: net.Socket[] = [];
+  private begunThisTurn = 0;
+  private isTurnAwaited = false;
   private readonly ticketSeed: Uint8Array;
   private trusted = '';
   private ticketPeriod = Number.NaN;
@@ -84,16 +91,47 @@ export class TlsAcceptor {
       socket.destroy();
       return;
     }
-    this.renewTicketKeys();
     this.handshakes.set(socket, { startedMs: performance.now(), isPushedOut: false, onSecure });
     this.pendingSockets.add(socket);
     socket.once('close', () => this.pendingSockets.delete(socket));
+    if (this.begunThisTurn < this.perTurnMax) this.begin(socket);
+    else this.waiting.push(socket);
+  }
+
+  /** Handshakes under way or waiting for their turn. */
+  get pending(): number {
+    return this.pendingSockets.size;
+  }
+
+  /** Of those, the ones whose turn has not come. */
+  get waitingCount(): number {
+    return this.waiting.length;
+  }
+
+  private get perTurnMax(): number {
+    return this.options.handshakesPerTurnMax ?? handshakesPerTurnMax;
+  }
+
+  private begin(socket: net.Socket): void {
+    if (socket.destroyed) {
+      this.count('handshakes_max');
+      return;
+    }
+    this.renewTicketKeys();
+    this.begunThisTurn++;
+    this.awaitNextTurn();
     this.server.emit('connection', socket);
   }
 
-  /** Handshakes under way. */
-  get pending(): number {
-    return this.pendingSockets.size;
+  private awaitNextTurn(): void {
+    if (this.isTurnAwaited) return;
+    this.isTurnAwaited = true;
+    setImmediate(() => {
+      this.isTurnAwaited = false;
+      this.begunThisTurn = 0;
+      while (this.begunThisTurn < this.perTurnMax && this.waiting.length > 0) this.begin(this.waiting.shift()!);
+      if (this.waiting.length > 0) this.awaitNextTurn();
+    });
   }
 
   private makeRoom(): boolean {

@@ -143,3 +143,27 @@ test('TlsAcceptor resumes what another with its seed began, and nobody else', as
   await session(other.port, first);
   expect(other.stats.downstream.get('full')).toBe(1);
 });
+
+test('TlsAcceptor begins a few handshakes in a turn, and the others in the next ones', async () => {
+  const stats = new TlsStats();
+  const acceptor = new TlsAcceptor({ requireClientCertificate: false, stats, handshakesPerTurnMax: 2 });
+  acceptor.apply({ ...pair, ca: undefined, expiresWallMs: undefined });
+  const together: net.Socket[] = [];
+  const waiting: number[] = [];
+  const listening = net.createServer((socket) => {
+    together.push(socket);
+    if (together.length < 7) return;
+    for (const one of together) {
+      acceptor.accept(one, (secure) => secure.end('welcome'));
+      waiting.push(acceptor.waitingCount);
+    }
+  });
+  servers.push(listening);
+  await new Promise<void>((resolve) => listening.listen(0, '127.0.0.1', resolve));
+  const address = listening.address();
+  const port = typeof address === 'object' && address !== null ? address.port : 0;
+  const greetings = await Promise.all(Array.from({ length: 7 }, () => greeted(port)));
+  expect(greetings).toEqual(Array.from({ length: 7 }, () => 'welcome'));
+  expect(waiting).toEqual([0, 0, 1, 2, 3, 4, 5]);
+  expect(stats.downstream.get('full')).toBe(7);
+});
