@@ -47,6 +47,8 @@ export class Relay implements Upstreams {
   readonly up: ModelEnd;
   readonly side = new OpenSide();
   begun = 0;
+  /** Nobody gets a connection to the next hop. */
+  isAway = false;
   private readonly waiters = new Set<UpstreamWaiter>();
 
   constructor(limits: ConnectionLimits = defaultLimits) {
@@ -80,9 +82,16 @@ export class Relay implements Upstreams {
     this.waiters.delete(waiter);
   }
 
+  failWaiters(): void {
+    for (const waiter of [...this.waiters]) {
+      this.waiters.delete(waiter);
+      waiter.onConnectFailed(Reason.upstreamConnect, 'the next hop is away');
+    }
+  }
+
   private serveWaiters(): void {
     for (const waiter of this.waiters) {
-      if (!this.up.connection.canOpenStream) return;
+      if (this.isAway || !this.up.connection.canOpenStream) return;
       this.waiters.delete(waiter);
       waiter.onConnection(this.up.connection);
     }

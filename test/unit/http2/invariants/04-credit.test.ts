@@ -124,4 +124,20 @@ describe('the credit of a chain of proxies', () => {
     traffic.settle();
     expect(traffic.leftovers).toEqual([]);
   });
+
+  test('comes back when a whole request waited for a next hop that never came (it was lost with the exchange)', () => {
+    const traffic = new Traffic(1, smallWindow);
+    const relay = traffic.chain.relays[0]!;
+    relay.isAway = true;
+    const call = traffic.begin({ requestBytes: 40_000, responseBytes: 0, trailers: false });
+    const answer = new Recorder();
+    if (call.clientStream !== null) call.clientStream.handler = answer;
+    traffic.settle();
+    expect(relay.down.connection.receivedUndrainedBytes).toBe(40_000);
+    relay.failWaiters();
+    traffic.settle();
+    expect(answer.heads[0]?.status).toBe(503);
+    call.clientStream?.credit(answer.owed);
+    expect(traffic.leftovers).toEqual([]);
+  });
 });

@@ -27,3 +27,18 @@ test('streams whose readers read finish, whatever others do; the others finish o
     { numRuns: 30 },
   );
 });
+
+test('99 streams whose readers read nothing leave the hundredth its way, though they hold more than a window', () => {
+  const traffic = new Traffic(2);
+  const big = { requestBytes: 200_000, responseBytes: 200_000, trailers: true };
+  const blocked = Array.from({ length: 99 }, () => traffic.begin(big, false));
+  traffic.settle();
+  const free = traffic.begin(big);
+  traffic.settle();
+  expect(free.isComplete).toBe(true);
+  expect(blocked.filter((call) => call.isComplete).length).toBe(0);
+  for (const call of blocked) call.resume();
+  traffic.settle();
+  expect(traffic.calls.filter((call) => !call.isComplete).length).toBe(0);
+  expect(traffic.leftovers).toEqual([]);
+});
