@@ -141,7 +141,7 @@ export class DataPlane implements Plane {
     this.timers = new Timers(
       this.wheel,
       () => this.policy.inbound.admission,
-      (nowMs, lagMs) => this.shedder.sample(nowMs, lagMs, heapShare(), flowBudget.usedShare),
+      (nowMs, lagMs) => this.shedder.sample(nowMs, lagMs, heapShare()),
     );
     const explicit = new Map(config.authority.map(splitPair));
     const authorities = new AuthorityMap({ namespace: serviceNameOf(config).namespace, explicit });

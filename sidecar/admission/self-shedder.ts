@@ -1,6 +1,7 @@
 /**
  * Whether the proxy itself can bear more: it refuses a share of new requests when its event loop lags, its heap is nearly
- * full, or so are its buffers, held by slow readers: letting new ones wait would only hold more. Without that an overloaded proxy answers everything late, and then dies of what it still accepts.
+ * full. Without that an overloaded proxy answers everything late, and then dies of what it still accepts. Buffers have a
+ * budget and an order of their own: were requests shed for them, readers that stand still could keep everybody out.
  *
  * A share, not all or nothing: shedding everything empties the proxy, letting everything in floods it again. The share
  * grows while the loop lags and shrinks once it is well again; between the two thresholds it stays (hysteresis).
@@ -19,9 +20,7 @@ const lagWellShare = 0.5;
 const lagStep = 0.1;
 /** Something else may be making the loop late: some requests always pass, and show whether it is the requests. */
 const lagShareMax = 0.9;
-/** Buffers in use, of what they may be, that are too much: below where the largest are let go. */
-const bufferShareMax = 0.8;
-/** Heap and buffers are well again this much below their limits. */
+/** The heap is well again this much below its limit. */
 const wellBelow = 0.05;
 const fullShareMin = 0.5;
 
@@ -33,7 +32,6 @@ export class SelfShedder {
   private lateSinceMs = -1;
   private lagShare = 0;
   private heapShare = 0;
-  private bufferShare = 0;
   /** What the share has added up to; a whole one is a refusal. */
   private owed = 0;
 
@@ -42,18 +40,16 @@ export class SelfShedder {
     this.heapShareMax = options.heapShareMax;
   }
 
-  get cause(): 'none' | 'lag' | 'heap' | 'buffers' {
+  get cause(): 'none' | 'lag' | 'heap' {
     if (this.share === 0) return 'none';
-    if (this.bufferShare === this.share) return 'buffers';
     return this.heapShare >= this.lagShare ? 'heap' : 'lag';
   }
 
   /** How it is now; call it about ten times a second. */
-  sample(nowMs: number, lagMs: number, heapShare: number, bufferShare = 0): void {
+  sample(nowMs: number, lagMs: number, heapShare: number): void {
     if (this.lagMsMax > 0) this.sampleLag(nowMs, lagMs);
     if (this.heapShareMax > 0) this.heapShare = shareWhenFull(this.heapShare, heapShare, this.heapShareMax);
-    this.bufferShare = shareWhenFull(this.bufferShare, bufferShare, bufferShareMax);
-    this.share = Math.max(this.lagShare, this.heapShare, this.bufferShare);
+    this.share = Math.max(this.lagShare, this.heapShare);
   }
 
   /** Asked once for each new request. */

@@ -4,10 +4,11 @@
  * streams. So the bytes that lie here are counted, as the buffers that they pin, and the answers get firmer:
  *
  *   > 50 %   windows stop growing; streams get 16 KiB instead of 64, until it is below 30 %
- *   > 80 %   grown windows shrink back, connections are lent no credit, new requests are shed
+ *   > 80 %   grown windows shrink back, connections are lent no credit
  *   > 100 %  the largest buffers are let go first, with their streams, until 90 % are reached
  *
- * A reader that takes its time is no fault by itself: nothing else here ends a stream.
+ * A reader that takes its time is no fault by itself: nothing else here ends a stream. Nor are new requests refused, at
+ * any level: those who hold would then keep out those who do not.
  */
 
 import type { StreamView } from './stream-view.ts';
@@ -69,10 +70,6 @@ export class FlowBudget {
 
   release(bytes: number): void {
     this.usedBytes -= bytes;
-  }
-
-  get usedShare(): number {
-    return this.usedBytes / this.capBytes;
   }
 
   /** Low enough for windows to be as large as ever. */
