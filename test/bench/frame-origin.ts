@@ -129,7 +129,7 @@ class OriginConnection {
 }
 
 const server = createServer((socket) => new OriginConnection(socket));
-server.listen(0, '127.0.0.1', () => {
+server.listen({ port: 0, host: '127.0.0.1', backlog: 4096 }, () => {
   const address = server.address();
   console.log(JSON.stringify({ port: address !== null && typeof address === 'object' ? address.port : 0 }));
 });

@@ -51,7 +51,7 @@ function passTrailers(request: ClientHttp2Stream, stream: ServerHttp2Stream): vo
   stream.on('wantTrailers', () => stream.sendTrailers(trailers));
 }
 
-server.listen(Number(port), '127.0.0.1', () => {
+server.listen({ port: Number(port), host: '127.0.0.1', backlog: 4096 }, () => {
   const address = server.address();
   console.log(JSON.stringify({ port: address !== null && typeof address === 'object' ? address.port : 0 }));
 });
