@@ -18,8 +18,9 @@ import { Tally } from './tally.ts';
 import { faults, headline, isQuiet, line, type Row } from './verdict.ts';
 import { startHttp1App, startHttp2App, type WebApp } from './web-apps.ts';
 
-/** Long enough for every path to have been compiled and every cache to be full. */
-const warmUpMs = 45_000;
+/** Long enough for every path to have been compiled and every cache to be full; long runs can afford more of it. */
+const warmUpMs = { short: 45_000, long: 120_000 } as const;
+const longRunMs = 600_000;
 /** Idle upstream connections are closed after so long; what is open after ten times that stays open. */
 const upstreamIdleMs = 3_000;
 const quietMs = 60_000;
@@ -82,10 +83,11 @@ async function soak(loadMs: number, json: boolean): Promise<number> {
 
 async function run(scene: Scene, loadMs: number, json: boolean): Promise<number> {
   const names = scene.places.map(({ name }) => name);
-  console.log(`warm-up of ${warmUpMs / 1000} s, then ${loadMs / minuteMs} minutes; MiB after a collection`);
+  const warmMs = loadMs >= longRunMs ? warmUpMs.long : warmUpMs.short;
+  console.log(`warm-up of ${warmMs / 1000} s, then ${loadMs / minuteMs} minutes; MiB after a collection`);
   console.log(headline(names));
   const warm = scene.load();
-  await delay(warmUpMs);
+  await delay(warmMs);
   await warm.stop();
   const before = await quiet(scene, new Map());
   show(scene, 'base', before);
