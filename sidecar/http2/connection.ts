@@ -370,7 +370,7 @@ export class Http2Connection implements StreamOwner, HoldingOwner, ControlTarget
     const stream = new Http2Stream(id, this, this.peer.initialWindowBytes, this.receiver.effectiveWindowBytes);
     stream.openedMs = this.guard.nowMs | 0;
     stream.openedLateMs = this.guard.readGapMs;
-    this.table.byId.set(id, stream);
+    this.table.byId.add(stream);
     return stream;
   }
 

@@ -49,7 +49,7 @@ export class Holding implements Holder {
   }
 
   onTick(nowMs: number): void {
-    this.stalls.observe(this.table.byId.values(), nowMs);
+    this.stalls.observe(this.table, nowMs);
   }
 
   /** The connection is gone, and its queues with it. */

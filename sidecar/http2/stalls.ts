@@ -7,6 +7,7 @@
 import { type FlowBudget, StallScope, stallScopeNames } from './flow-budget.ts';
 import type { Sender } from './sender.ts';
 import type { Http2Stream } from './stream.ts';
+import type { StreamTable } from './stream-table.ts';
 
 export class Stalls {
   private readonly sender: Sender;
@@ -21,11 +22,11 @@ export class Stalls {
     this.offset = isServer ? 0 : stallScopeNames.length;
   }
 
-  observe(streams: Iterable<Http2Stream>, nowMs: number): void {
+  observe(table: StreamTable, nowMs: number): void {
     const elapsedMs = this.lastMs === 0 ? 0 : nowMs - this.lastMs;
     this.lastMs = nowMs;
     if (this.sender.queuedBytes === 0) return;
-    for (const stream of streams) {
+    for (const stream of table.byId.values()) {
       if (stream.queuedBytes === 0) continue;
       const scope = this.scopeOf(stream);
       if (scope < 0) continue;

@@ -5,6 +5,7 @@
  */
 import type { Sender } from './sender.ts';
 import { type Http2Stream, ResetCause } from './stream.ts';
+import { StreamMap } from './stream-map.ts';
 
 /**
  * How many resets of ours are remembered. Beyond that, older streams get the benefit of the doubt: a burst of passed
@@ -13,7 +14,7 @@ import { type Http2Stream, ResetCause } from './stream.ts';
 const rememberedResetsMax = 256;
 
 export class StreamTable {
-  readonly byId = new Map<number, Http2Stream>();
+  readonly byId = new StreamMap();
   /** The highest stream of the peer. */
   lastPeerId = 0;
   /** The next stream of ours. */
@@ -35,7 +36,7 @@ export class StreamTable {
 
   /** The streams with a higher id, as of now. */
   above(id: number): Http2Stream[] {
-    return [...this.byId.values()].filter((stream) => stream.id > id);
+    return this.byId.values().filter((stream) => stream.id > id);
   }
 
   /** The connection is gone, and every stream with it. */
