@@ -128,6 +128,6 @@ test.each([
   );
   const reset = await frameOn(1, FrameType.rstStream);
   expect(reset.payload.readUInt32BE(0)).toBe(1);
-  await until(() => app.connections.every(({ isEnded }) => isEnded), { what: "the app's connection breaks off" });
+  await until(() => app.hasBrokenOff, { what: "the app's connection breaks off" });
   expect(app.received).not.toContain('smuggled');
 });

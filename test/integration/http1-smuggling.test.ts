@@ -133,8 +133,9 @@ describe('content is refused, and the app never sees its end', () => {
   test.each(Object.entries(refusedContents))('%s', async (_name, text) => {
     client.send(text);
     const answer = await client.readsAll();
-    expect(statusLines(answer).filter((status) => status !== '400')).toEqual([]);
-    await until(() => app.connections.every(({ isEnded }) => isEnded), { what: "the app's connection breaks off" });
+    // What is too much rather than wrong is 431 to some versions of node.
+    expect(statusLines(answer).filter((status) => status !== '400' && status !== '431')).toEqual([]);
+    await until(() => app.hasBrokenOff, { what: "the app's connection breaks off" });
     expect(app.received).not.toMatch(/\r\n0\r\n/);
     expect(app.received).not.toContain('/smuggled');
   });

@@ -96,6 +96,11 @@ export class RawApp {
     return this.connections.map(({ received }) => received).join('');
   }
 
+  /** Whether every connection on which something came has ended. Others are kept for later requests. */
+  get hasBrokenOff(): boolean {
+    return this.connections.every(({ received, isEnded }) => isEnded || received === '');
+  }
+
   /** Forgets what has come, and the connections that are gone; those that stand are kept. */
   forget(): void {
     const standing = this.connections.filter(({ isClosed, isEnded }) => !isClosed && !isEnded);
