@@ -14,8 +14,8 @@ import { type ProxyKind, startDeadlineMs } from './proxy-kind.ts';
 import { type CaseResult, median, type Row } from './report.ts';
 import { type Bench, failureOf, startContext } from './run-case.ts';
 
-/** After this the start-up garbage has had its chance. */
-const restMs = 2_000;
+/** Twice this: what a process holds for good, when V8 has let go of what its start left behind (it takes some 8 s). */
+const restMs = 6_000;
 const retryMs = 1;
 const columns: readonly FigureName[] = ['listeningMs', 'answeringMs', 'logLineMs', 'rssMb', 'idleCpuMsPerS'];
 
