@@ -1,5 +1,5 @@
 /**
- * Whether the proxy itself can bear more: it refuses a share of new requests when its event loop lags, its heap is nearly
+ * Whether the proxy itself can bear more: it refuses a share of new requests when its event loop lags or its heap is nearly
  * full. Without that an overloaded proxy answers everything late, and then dies of what it still accepts. Buffers have a
  * budget and an order of their own: were requests shed for them, readers that stand still could keep everybody out.
  *

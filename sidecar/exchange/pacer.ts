@@ -67,10 +67,6 @@ export class Pacer extends Timer implements ContentSink {
     return this.sink.isClosed;
   }
 
-  get waitingBytes(): number {
-    return this.queue.bytes;
-  }
-
   sendData(buf: Buffer, start: number, end: number, endStream: boolean): void {
     if (end > start) {
       this.starts?.scan(buf, start, end);

@@ -2,8 +2,9 @@
  * One HTTP/2 connection of either role, without sockets, clocks or timers: bytes go in by `receive`, calls go out to
  * the handlers, frames collect in `output` until the shell takes them (RFC 9113). What the parts are for:
  *
- *   receive ─▶ FrameReader ─▶ this dispatch ─▶ StreamHandler (the exchange)
- *                                 │ Receiver: credit we owe the peer
+ *   receive ─▶ FrameReader ─▶ FrameDispatch ─▶ StreamHandler (the exchange)
+ *                                 │ Guard, Waits: what the peer may cost us, and owes us in time
+ *                                 │ Receiver: credit we owe the peer · Holding: what we hold in memory
  *   output ◀─ FrameWriter ◀───────┤ Sender: credit the peer gave us, fair rounds, drain accounts
  *                                 └ Hpack decoder / encoder
  *

@@ -14,7 +14,7 @@ import type { Output } from './output.ts';
 import type { Http2Stream } from './stream.ts';
 
 /** Data is put into the output up to this much before the socket has to take it. */
-export const outputHighWaterBytes = 131_072;
+const outputHighWaterBytes = 131_072;
 /** The same while memory is half full: what is written to a peer that does not read cannot be taken back. */
 const outputLowWaterBytes = 16_384;
 
