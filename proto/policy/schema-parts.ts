@@ -5,6 +5,8 @@
 import { Type } from 'typebox';
 
 export const dnsLabelPattern = '^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$';
+/** A field name of RFC 9110 §5.1; pseudo-headers begin with a colon and are not among them. */
+export const headerNamePattern = "^[A-Za-z0-9!#$%&'*+.^_`|~-]+$";
 /** Gateway API durations (GEP-2257). */
 export const durationPattern = '^([0-9]{1,5}(h|m|s|ms)){1,4}$';
 export const sizePattern = '^[0-9]{1,10}(B|KiB|MiB|GiB)$';

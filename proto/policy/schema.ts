@@ -8,170 +8,26 @@
  * validate.ts obeys and the CRD turns into rules. Everything has a maximum: no value means "unbounded".
  */
 import { type Static, Type } from 'typebox';
+import { InboundSpec } from './schema-inbound.ts';
 import { OutboundSpec } from './schema-outbound.ts';
-import { dnsLabel, dnsLabelPattern, duration, marker, oneMember, oneOf, rate, size, strict } from './schema-parts.ts';
+import { dnsLabel, dnsLabelPattern, oneOf, strict } from './schema-parts.ts';
 
+export * from './schema-breaker.ts';
+export * from './schema-concurrency.ts';
+export * from './schema-deadline.ts';
+export * from './schema-flow-control.ts';
+export * from './schema-health-check.ts';
+export * from './schema-inbound.ts';
 export * from './schema-outbound.ts';
 export { dnsLabelPattern, durationPattern, ratePattern, sizePattern } from './schema-parts.ts';
+export * from './schema-queue.ts';
+export * from './schema-rate-limits.ts';
 
 export const policyApiVersion = 'weir.dev/v1alpha1';
 export const policyKind = 'TrafficPolicy';
 
-/** A field name of RFC 9110 §5.1; pseudo-headers begin with a colon and are not among them. */
-const headerNamePattern = "^[A-Za-z0-9!#$%&'*+.^_`|~-]+$";
 /** Kubernetes' form of label keys: an optional DNS prefix and a name. */
 const labelKeyPattern = '^([a-z0-9][a-z0-9.-]{0,252}/)?[A-Za-z0-9]([A-Za-z0-9._-]{0,61}[A-Za-z0-9])?$';
-
-export const KeySpec = Type.Object(
-  {
-    header: Type.Optional(
-      Type.String({
-        description: 'One bucket per value of this request header; requests without it share one bucket.',
-        pattern: headerNamePattern,
-        minLength: 1,
-        maxLength: 64,
-      }),
-    ),
-    address: Type.Optional(marker('One bucket per address of the caller.')),
-    method: Type.Optional(marker('One bucket per HTTP method.')),
-    path: Type.Optional(marker('One bucket per path, without the query; for gRPC that is the method called.')),
-  },
-  { ...oneMember, description: 'What gives each caller a bucket of its own; without a key all share one.' },
-);
-export type KeySpec = Static<typeof KeySpec>;
-
-export const RateLimitSpec = Type.Object(
-  {
-    name: dnsLabel('Name of the limit, unique in the policy; it appears in metrics and logs.'),
-    scope: Type.Optional(
-      oneOf(['perProxy'], { default: 'perProxy', description: 'perProxy: each sidecar of the service counts alone.' }),
-    ),
-    rate: rate({ min: '1/h', max: '10000000/s', description: 'Requests per second (s), minute (m) or hour (h).' }),
-    burst: Type.Optional(
-      Type.Integer({
-        description: 'Requests admitted at once after a quiet time; default: the rate per second, at least 1.',
-        minimum: 1,
-        maximum: 10_000_000,
-      }),
-    ),
-    key: Type.Optional(KeySpec),
-    keysMax: Type.Optional(
-      Type.Integer({
-        description: 'Keys remembered at once; newcomers beyond that share one bucket. Needs key.',
-        minimum: 1,
-        maximum: 100_000,
-        default: 10_000,
-      }),
-    ),
-  },
-  { ...strict, description: 'A token bucket (GCRA): admits at most rate·t + burst requests in any time t.' },
-);
-export type RateLimitSpec = Static<typeof RateLimitSpec>;
-
-export const ConcurrencySpec = Type.Object(
-  {
-    fixed: Type.Optional(
-      Type.Object(
-        { limit: Type.Integer({ description: 'Requests in the service at once.', minimum: 1, maximum: 100_000 }) },
-        { ...strict, description: 'A limit that does not move.' },
-      ),
-    ),
-  },
-  { ...oneMember, description: 'How many requests each sidecar lets into its service at once.' },
-);
-export type ConcurrencySpec = Static<typeof ConcurrencySpec>;
-
-export const QueueSpec = Type.Object(
-  {
-    requestsMax: Type.Optional(
-      Type.Integer({ description: 'Requests that may wait.', minimum: 1, maximum: 100_000, default: 100 }),
-    ),
-    bytesMax: Type.Optional(
-      size({ min: '1KiB', max: '1GiB', default: '1MiB', description: 'Bytes that waiting requests may hold.' }),
-    ),
-    waitMax: Type.Optional(
-      duration({
-        min: '1ms',
-        max: '1m',
-        default: '200ms',
-        description: 'Longest wait; after it a request is refused.',
-      }),
-    ),
-  },
-  { ...strict, description: 'Where requests above the concurrency limit wait, first come first served.' },
-);
-export type QueueSpec = Static<typeof QueueSpec>;
-
-export const DeadlineSpec = Type.Object(
-  {
-    default: Type.Optional(
-      duration({ min: '1ms', max: '1h', description: 'Given to requests that bring no deadline of their own.' }),
-    ),
-    max: Type.Optional(duration({ min: '1ms', max: '1h', description: 'Longer deadlines are cut to this.' })),
-  },
-  { ...strict, description: 'Time a request may take from its arrival; past it, it is refused or cancelled.' },
-);
-export type DeadlineSpec = Static<typeof DeadlineSpec>;
-
-export const PaceSpec = Type.Object(
-  {
-    bytesPerSecond: Type.Optional(
-      size({ min: '1KiB', max: '100GiB', description: 'Content a second that goes on to the reader.' }),
-    ),
-    messages: Type.Optional(
-      rate({
-        min: '1/h',
-        max: '1000000/s',
-        description: 'gRPC messages that go on to the reader; without effect on other content.',
-      }),
-    ),
-  },
-  {
-    ...strict,
-    minProperties: 1,
-    description:
-      'How fast one stream may flow. What comes faster waits, then slows its sender down; nothing is refused.',
-  },
-);
-export type PaceSpec = Static<typeof PaceSpec>;
-
-export const FlowControlSpec = Type.Object(
-  {
-    windowMax: Type.Optional(
-      size({
-        min: '16KiB',
-        max: '64MiB',
-        description:
-          'Content of one stream that may be on its way or wait here; default: up to 1MiB, as it is drained.',
-      }),
-    ),
-    stallTimeout: Type.Optional(
-      duration({
-        min: '100ms',
-        max: '1h',
-        description: 'A stream whose reader takes nothing for so long, while there is something to take, is ended.',
-      }),
-    ),
-    requestPace: Type.Optional(PaceSpec),
-    responsePace: Type.Optional(PaceSpec),
-  },
-  { ...strict, description: 'How content flows: how much may wait for a slow reader, how fast, and for how long.' },
-);
-export type FlowControlSpec = Static<typeof FlowControlSpec>;
-
-export const InboundSpec = Type.Object(
-  {
-    rateLimits: Type.Optional(
-      Type.Array(RateLimitSpec, { maxItems: 16, description: 'A request is admitted when every limit admits it.' }),
-    ),
-    concurrency: Type.Optional(ConcurrencySpec),
-    queue: Type.Optional(QueueSpec),
-    deadline: Type.Optional(DeadlineSpec),
-    flowControl: Type.Optional(FlowControlSpec),
-  },
-  { ...strict, description: "Obeyed by the service's own sidecars." },
-);
-export type InboundSpec = Static<typeof InboundSpec>;
 
 export const PolicySpec = Type.Object(
   {

@@ -1,0 +1,25 @@
+/** The inbound side with nothing left open. */
+import { type EffectiveQueue, queueWithDefaults } from './defaults-queue.ts';
+import { type EffectiveRateLimit, rateLimitWithDefaults } from './defaults-rate-limits.ts';
+import type { ConcurrencySpec } from './schema-concurrency.ts';
+import type { DeadlineSpec } from './schema-deadline.ts';
+import type { FlowControlSpec } from './schema-flow-control.ts';
+import type { InboundSpec } from './schema-inbound.ts';
+
+export interface EffectiveInbound {
+  rateLimits: EffectiveRateLimit[];
+  concurrency?: ConcurrencySpec;
+  queue?: EffectiveQueue;
+  deadline?: DeadlineSpec;
+  flowControl?: FlowControlSpec;
+}
+
+export function inboundWithDefaults(inbound: InboundSpec): EffectiveInbound {
+  return {
+    rateLimits: (inbound.rateLimits ?? []).map(rateLimitWithDefaults),
+    ...(inbound.concurrency && { concurrency: inbound.concurrency }),
+    ...(inbound.queue && { queue: queueWithDefaults(inbound.queue) }),
+    ...(inbound.deadline && { deadline: inbound.deadline }),
+    ...(inbound.flowControl && { flowControl: inbound.flowControl }),
+  };
+}

@@ -1,0 +1,40 @@
+/** The inbound side from a spec to settings; one line for each section. */
+import type { EffectiveInbound } from '../../proto/policy/defaults-inbound.ts';
+import type { AdmissionSettings } from '../admission/admission.ts';
+import { admissionSettings } from './compile-admission.ts';
+import { flowSettings } from './compile-flow-control.ts';
+import { type RateLimitSettings, rateLimitSettings } from './compile-rate-limits.ts';
+import type { FlowSettings } from './compiled.ts';
+import { milliseconds } from './units.ts';
+
+export interface InboundSettings {
+  readonly shadow: boolean;
+  readonly rateLimits: readonly RateLimitSettings[];
+  readonly admission: AdmissionSettings | null;
+  readonly concurrencyLimit: number;
+  readonly deadlineDefaultMs: number;
+  readonly deadlineMaxMs: number;
+  readonly flow: FlowSettings | null;
+}
+
+export const passThroughInboundSettings: InboundSettings = {
+  shadow: false,
+  rateLimits: [],
+  admission: null,
+  concurrencyLimit: 0,
+  deadlineDefaultMs: 0,
+  deadlineMaxMs: 0,
+  flow: null,
+};
+
+export function compileInbound(inbound: EffectiveInbound, shadow: boolean): InboundSettings {
+  return {
+    shadow,
+    rateLimits: inbound.rateLimits.map(rateLimitSettings),
+    admission: admissionSettings(inbound, shadow),
+    concurrencyLimit: inbound.concurrency?.fixed?.limit ?? 0,
+    deadlineDefaultMs: milliseconds(inbound.deadline?.default),
+    deadlineMaxMs: milliseconds(inbound.deadline?.max),
+    flow: inbound.flowControl && !shadow ? flowSettings(inbound.flowControl) : null,
+  };
+}
