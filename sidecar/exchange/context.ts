@@ -30,10 +30,6 @@ export interface RequestView extends Waiter {
   readonly protocol: number;
   readonly status: number;
   readonly grpcStatus: string;
-  /** `weir-reason` of the response when it failed: who refused it further on. */
-  readonly responseReason: string;
-  /** The connection that carried it ended under it. */
-  readonly connectionLost: boolean;
   /** Monotonic; 0 = none. */
   deadlineMs: number;
   connectTimeoutMs: number;
@@ -45,9 +41,25 @@ export interface RequestView extends Waiter {
   target: Target | null;
   /** What a refusal advises, ms; set by whoever refuses. */
   retryAfterMs: number;
-  endpoint: Endpoint | null;
   /** Where it was sent; '' before that. */
   readonly address: string;
+  /** What the breaker gave for an attempt that has not begun. */
+  breaker: Breaker | null;
+  isProbe: boolean;
+  generation: number;
+}
+
+/** One attempt at an answer, as the side sees it, and what the side took for it: given back in `Side.settleAttempt`. */
+export interface AttemptView {
+  readonly startedMs: number;
+  /** Of its own answer; 0 = none came. */
+  readonly status: number;
+  readonly grpcStatus: string;
+  /** `weir-reason` of the response when it failed: who refused it further on. */
+  readonly responseReason: string;
+  /** The connection that carried it ended under it. */
+  readonly connectionLost: boolean;
+  endpoint: Endpoint | null;
   breaker: Breaker | null;
   isProbe: boolean;
   generation: number;
@@ -58,13 +70,16 @@ export interface Side {
   readonly name: 'inbound' | 'outbound';
   /** A Decision: 0 go on, -1 queued, > 0 a reason to refuse. */
   admit(request: RequestView): number;
-  /** The endpoint's address; '' when there is none. */
-  pick(request: RequestView): string;
+  /** The endpoint's address; '' when there is none. The attempt takes over what `admit` took for it. */
+  pick(request: RequestView, attempt: AttemptView): string;
   protocolFor(request: RequestView): number;
   /** The head as it goes on. */
-  forwardedHead(request: RequestView): HeaderList;
-  /** Gives back what belongs to the attempt (not to the request): it will be sent again. */
-  release(request: RequestView): void;
+  forwardedHead(request: RequestView, attempt: AttemptView): HeaderList;
+  /** The attempt goes elsewhere: gives back what `pick` took. */
+  release(request: RequestView, attempt: AttemptView): void;
+  /** The attempt is over. */
+  settleAttempt(request: RequestView, attempt: AttemptView, outcome: number, reason: number): void;
+  /** The request is over, as its caller saw it; its attempts were settled before. */
   settle(request: RequestView, outcome: number, reason: number, wasQueued: boolean): void;
   /** Counts what was refused before it could become a request; `isRequest` when nothing else counts it as one. */
   refused(reason: number, isRequest: boolean): void;

@@ -5,8 +5,9 @@
  *       └─────────────┴────────── refused (one road: `refuse`) ──┘
  *
  * The exchange knows streams, not frames: data passes by credit, so a slow reader slows the writer and nothing piles up
- * here. What may be asked of a request in which order is the side's business (inbound.ts, outbound.ts); the exchange
- * makes sure that whatever happens, the outcome is settled exactly once and permits go back.
+ * here. What may be asked of a request in which order is the side's business (inbound.ts, outbound.ts), what is tried at
+ * an upstream the attempt's (attempt.ts); the exchange makes sure that whatever happens, the outcome is settled exactly
+ * once and permits go back.
  */
 import { Timer } from '../../proto/kernel/timer-wheel.ts';
 import { Reason } from '../../proto/reasons.ts';
@@ -17,30 +18,21 @@ import { SendQueue } from '../http2/send-queue.ts';
 import { ResetCause, type StreamHandler } from '../http2/stream.ts';
 import type { FlowSettings } from '../policy/compiled.ts';
 import type { Breaker } from '../resilience/breaker.ts';
-import { classifyGrpc, classifyHttp, Outcome } from '../resilience/outcome.ts';
-import type { Endpoint } from '../routing/endpoint.ts';
+import { Outcome } from '../resilience/outcome.ts';
 import { outcomeOfReason } from './accounting.ts';
 import { answerFor, grpcTrailersFor } from './answers.ts';
-import type { ExchangeContext, RequestView, Side } from './context.ts';
-import type { ContentSink, HttpStream, UpstreamConnection, UpstreamWaiter } from './http-stream.ts';
+import { Attempt, type AttemptOwner, connectRetryAfterMs } from './attempt.ts';
+import type { ExchangeContext, Side } from './context.ts';
+import type { HttpStream } from './http-stream.ts';
 import type { Peer } from './peer.ts';
 import { Replay } from './replay.ts';
 import { resetTowardCaller, resetTowardUpstream } from './reset-codes.ts';
-import { ResponseSide } from './response-side.ts';
-import { StreamFlow } from './stream-flow.ts';
 import type { Target } from './targets.ts';
 import type { TrafficStats } from './traffic-stats.ts';
 
 const Phase = { admitting: 0, queued: 1, connecting: 2, forwarding: 3, settled: 4 } as const;
 
-/** A request that a server refused is sent again this often. */
-const resendsMax = 2;
-/** One that a connection left behind when it was told to go (GOAWAY) moves on this often: no server has seen it. */
-const movesMax = 20;
-/** Advice when nothing could be reached: endpoints come back in seconds, not in milliseconds. */
-const connectRetryAfterMs = 1000;
-
-export class Exchange extends Timer implements RequestView, StreamHandler, UpstreamWaiter {
+export class Exchange extends Timer implements AttemptOwner, StreamHandler {
   readonly context: ExchangeContext;
   readonly side: Side;
   readonly down: HttpStream;
@@ -49,7 +41,6 @@ export class Exchange extends Timer implements RequestView, StreamHandler, Upstr
   readonly peerAddress: string;
   readonly peerIdentity: string;
   startedMs: number;
-  up: HttpStream | null = null;
   deadlineMs = 0;
   connectTimeoutMs = 1000;
   retryAfterMs = 0;
@@ -58,7 +49,6 @@ export class Exchange extends Timer implements RequestView, StreamHandler, Upstr
   flow: FlowSettings | null = null;
   holdsPermit = false;
   target: Target | null = null;
-  endpoint: Endpoint | null = null;
   breaker: Breaker | null = null;
   isProbe = false;
   generation = 0;
@@ -67,15 +57,8 @@ export class Exchange extends Timer implements RequestView, StreamHandler, Upstr
   queueSlot = -1;
   status = 0;
   grpcStatus = '';
-  responseReason = '';
-  connectionLost = false;
 
-  address = '';
-
-  /** Where content goes; the streams themselves unless the policy puts something in between. */
-  private toUp: ContentSink | null = null;
-  private toDown: ContentSink;
-  private shaping: StreamFlow | null = null;
+  private attempt: Attempt | null = null;
   private phase: number = Phase.admitting;
   private requestEnded: boolean;
   private headSent = false;
@@ -83,8 +66,6 @@ export class Exchange extends Timer implements RequestView, StreamHandler, Upstr
   private requestTrailers: HeaderList | null = null;
   /** Since when a tunnel stands; 0 = none. */
   private stoodMs = 0;
-  private resends = 0;
-  private moves = 0;
   /** What was sent of the request's content; null while there was none. */
   private replay: Replay | null = null;
 
@@ -101,7 +82,6 @@ export class Exchange extends Timer implements RequestView, StreamHandler, Upstr
     this.context = context;
     this.side = side;
     this.down = down;
-    this.toDown = down;
     this.head = head;
     this.requestEnded = endStream;
     this.bytes = head.bytes + (endStream ? 0 : heldContentMax(head.contentLength));
@@ -110,6 +90,14 @@ export class Exchange extends Timer implements RequestView, StreamHandler, Upstr
     this.peerIdentity = peer.identity;
     this.startedMs = context.clock.nowMs;
     down.handler = this;
+  }
+
+  get address(): string {
+    return this.attempt === null ? '' : this.attempt.address;
+  }
+
+  get isHeadOnly(): boolean {
+    return this.requestEnded && this.held === null && this.requestTrailers === null;
   }
 
   get isSettled(): boolean {
@@ -138,61 +126,38 @@ export class Exchange extends Timer implements RequestView, StreamHandler, Upstr
     this.refuse(reason, this.admission === null ? 0 : this.admission.retryAfterMs(nowMs));
   }
 
-  /** Sends the request on to the endpoint that the side picks. */
   private forward(): void {
     // We are a proxy for services, not a tunnel to wherever the caller likes (RFC 9110 §9.3.6).
     if (this.head.method === 'CONNECT' && this.head.protocol === '') return this.refuse(Reason.connectRefused, 0);
-    const address = this.side.pick(this);
-    if (address === '') return this.refuse(Reason.noEndpoints, connectRetryAfterMs);
-    this.address = address;
     this.phase = Phase.connecting;
-    this.context.upstreams.connect(address, this.side.protocolFor(this), this.connectTimeoutMs, this);
+    this.attempt = new Attempt(this);
+    this.attempt.begin();
   }
 
-  onConnection(connection: UpstreamConnection): void {
-    if (this.phase !== Phase.connecting) return;
-    if (this.head.protocol !== '' && !connection.takesExtendedConnect) return this.refuse(Reason.unsupported, 0);
+  onAttemptOpen({ toUp }: Attempt): void {
     this.phase = Phase.forwarding;
-    const held = this.held;
-    const ends = this.requestEnded && held === null && this.requestTrailers === null;
-    const up = connection.request(this.side.forwardedHead(this), ends, new ResponseSide(this));
-    up.source = this.down;
-    this.down.source = up;
-    this.up = up;
-    this.toUp = up;
-    if (this.flow !== null) this.shape(this.flow, up);
+    if (toUp === null) return;
+    const { held } = this;
     if (held !== null) {
       this.held = null;
       const bytes = Buffer.allocUnsafe(held.bytes);
       held.moveTo(bytes, 0, bytes.length);
       this.keepForReplay(bytes, 0, bytes.length);
-      this.toUp.sendData(bytes, 0, bytes.length, this.requestEnded && this.requestTrailers === null);
+      toUp.sendData(bytes, 0, bytes.length, this.requestEnded && this.requestTrailers === null);
     }
-    if (this.requestTrailers !== null) this.toUp.sendTrailers(this.requestTrailers);
+    if (this.requestTrailers !== null) toUp.sendTrailers(this.requestTrailers);
   }
 
-  private shape(settings: FlowSettings, up: HttpStream): void {
-    const { context, down } = this;
-    const { isGrpc } = this.head;
-    this.shaping = new StreamFlow({ context, settings, isGrpc, down, up, onStalled: () => this.onStalled() });
-    this.toUp = this.shaping.toUp;
-    this.toDown = this.shaping.toDown;
+  onAttemptFailed(_attempt: Attempt, reason: number, retryAfterMs: number): void {
+    this.refuse(reason, retryAfterMs);
   }
 
   /** A reader took nothing for longer than the policy allows. */
-  private onStalled(): void {
+  onStalled(): void {
     this.context.budget.stallResets++;
-    if (this.phase !== Phase.settled && !this.headSent) {
-      this.up?.reset(ErrorCode.cancel);
-      return this.refuse(Reason.flowControl, 0);
-    }
+    if (this.phase !== Phase.settled && !this.headSent) return this.refuse(Reason.flowControl, 0);
     this.down.reset(ErrorCode.enhanceYourCalm);
     this.onReset(ErrorCode.cancel, ResetCause.flowControl);
-  }
-
-  onConnectFailed(reason: number, _detail: string): void {
-    if (this.phase !== Phase.connecting) return;
-    this.refuse(reason, connectRetryAfterMs);
   }
 
   // ── The caller's side ───────────────────────────────────────────────────────────────────────────────────────────
@@ -202,9 +167,10 @@ export class Exchange extends Timer implements RequestView, StreamHandler, Upstr
 
   onData(buf: Buffer, start: number, end: number, endStream: boolean): void {
     if (endStream) this.requestEnded = true;
-    if (this.toUp !== null && !this.toUp.isClosed) {
+    const toUp = this.attempt === null ? null : this.attempt.toUp;
+    if (toUp !== null && !toUp.isClosed) {
       if (!this.headSent) this.keepForReplay(buf, start, end);
-      this.toUp.sendData(buf, start, end, endStream);
+      toUp.sendData(buf, start, end, endStream);
     } else if (this.phase < Phase.forwarding) {
       if (end > start) {
         this.held ??= new SendQueue(this.context.budget);
@@ -216,33 +182,26 @@ export class Exchange extends Timer implements RequestView, StreamHandler, Upstr
   onTrailers(list: HeaderList): void {
     this.requestEnded = true;
     this.requestTrailers = list;
-    this.toUp?.sendTrailers(list);
+    this.attempt?.toUp?.sendTrailers(list);
   }
 
   /** The caller gave up, its connection is gone, or it took nothing for too long. */
   onReset(code: number, cause: number): void {
-    this.shaping?.stop();
-    this.up?.reset(resetTowardUpstream(code));
-    if (this.phase === Phase.connecting) {
-      this.context.upstreams.cancel(this.address, this.side.protocolFor(this), this);
-    }
+    this.attempt?.abandon(resetTowardUpstream(code));
     this.settle(Outcome.ignored, cause === ResetCause.flowControl ? Reason.flowControl : Reason.cancelled);
   }
 
-  // ── The upstream's side, told by ResponseSide ───────────────────────────────────────────────────────────────────
+  // ── The upstream's side ─────────────────────────────────────────────────────────────────────────────────────────
 
-  onResponseHead(list: HeaderList, endStream: boolean): void {
+  onAnswerHead(attempt: Attempt, list: HeaderList, endStream: boolean): void {
     if (list.status >= 200) {
       this.status = list.status;
       this.headSent = true;
       this.dropReplay();
-      if (endStream) this.grpcStatus = list.grpcStatus;
-      if (list.status >= 500 || (endStream && list.grpcStatus !== ''))
-        this.responseReason = list.get('weir-reason') ?? '';
       if (this.head.protocol !== '' && list.status < 300) this.onTunnelStands();
     }
     this.down.sendHeaders(list, endStream);
-    if (endStream) this.onResponseEnd();
+    if (endStream) this.onAnswerEnd(attempt);
   }
 
   /** The deadline, and the time that counts, were the answer's: a tunnel stays for as long as both ends like. */
@@ -251,54 +210,34 @@ export class Exchange extends Timer implements RequestView, StreamHandler, Upstr
     this.stoodMs = this.context.clock.nowMs;
   }
 
-  onResponseData(buf: Buffer, start: number, end: number, endStream: boolean): void {
-    if (this.down.isClosed) this.up?.credit(end - start);
-    else this.toDown.sendData(buf, start, end, endStream);
-    if (endStream) this.onResponseEnd();
+  onAnswerEnd(attempt: Attempt): void {
+    this.grpcStatus = attempt.grpcStatus;
+    this.settle(attempt.outcome(), Reason.none);
   }
 
-  onResponseTrailers(list: HeaderList): void {
-    this.grpcStatus = list.grpcStatus;
-    if (list.grpcStatus !== '' && list.grpcStatus !== '0') this.responseReason = list.get('weir-reason') ?? '';
-    this.toDown.sendTrailers(list);
-    this.onResponseEnd();
-  }
-
-  onResponseReset(code: number, cause: number): void {
-    if (cause === ResetCause.connection) this.connectionLost = true;
-    if (this.phase === Phase.settled) {
-      // The answer is complete; the upstream only says that it wants no more of the request (RFC 9113 §8.1).
-      if (this.shaping === null) this.down.reset(ErrorCode.noError);
-      return;
-    }
-    const unprocessed =
-      cause === ResetCause.unprocessed || (code === ErrorCode.refusedStream && cause === ResetCause.peer);
-    if (unprocessed && !this.headSent && this.resend(cause)) return;
+  onAttemptReset(attempt: Attempt, code: number, cause: number): void {
     const reason = reasonOfReset(cause);
     if (!this.headSent) return this.refuse(reason, reason === Reason.upstreamConnect ? connectRetryAfterMs : 0);
     // A truncated answer never looks complete.
-    this.shaping?.stop();
+    attempt.stopContent();
     this.down.reset(resetTowardCaller(code, cause, this.head.isGrpc));
     this.settle(outcomeOfReason(reason), reason);
   }
 
-  /** Sends the request again: nobody has looked at it. False when it cannot be. */
-  private resend(cause: number): boolean {
-    const sent = this.replay === null ? null : this.replay.content();
-    if ((this.replay !== null && sent === null) || !this.mayGoAgain(cause)) return false;
-    this.up = null;
-    this.toUp = null;
-    this.toDown = this.down;
-    this.shaping?.stop();
-    this.shaping = null;
-    if (sent !== null) {
-      // The caller may get credit for these bytes twice, and so ahead of its time: by what a replay holds at most.
-      this.held = new SendQueue(this.context.budget);
-      this.held.append(sent, 0, sent.length);
-    }
+  takeBack(): boolean {
+    const { replay } = this;
+    if (replay === null) return this.backToConnecting();
+    const sent = replay.content();
+    if (sent === null) return false;
+    // The caller may get credit for these bytes twice, and so ahead of its time: by what a replay holds at most.
+    this.held = new SendQueue(this.context.budget);
+    this.held.append(sent, 0, sent.length);
     this.dropReplay();
-    this.side.release(this);
-    this.forward();
+    return this.backToConnecting();
+  }
+
+  private backToConnecting(): true {
+    this.phase = Phase.connecting;
     return true;
   }
 
@@ -318,9 +257,8 @@ export class Exchange extends Timer implements RequestView, StreamHandler, Upstr
   /** The deadline has passed. */
   override onTimer(_nowMs: number): void {
     if (this.phase === Phase.settled) return;
-    this.up?.reset(ErrorCode.cancel);
     if (!this.headSent) return this.refuse(Reason.deadline, 0);
-    this.shaping?.stop();
+    this.attempt?.abandon(ErrorCode.cancel);
     if (this.head.isGrpc) this.down.sendTrailers(grpcTrailersFor(Reason.deadline));
     else this.down.reset(ErrorCode.internalError);
     if (!this.requestEnded) this.down.reset(ErrorCode.noError);
@@ -329,10 +267,7 @@ export class Exchange extends Timer implements RequestView, StreamHandler, Upstr
 
   /** Answers in the upstream's place. */
   private refuse(reason: number, retryAfterMs: number): void {
-    if (this.phase === Phase.connecting) {
-      this.context.upstreams.cancel(this.address, this.side.protocolFor(this), this);
-    }
-    this.shaping?.stop();
+    this.attempt?.abandon(ErrorCode.cancel);
     const answer = answerFor(reason, this.head.isGrpc, retryAfterMs);
     this.headSent = true;
     this.status = answer.head.status;
@@ -350,16 +285,10 @@ export class Exchange extends Timer implements RequestView, StreamHandler, Upstr
     this.settle(outcomeOfReason(reason), reason);
   }
 
-  private mayGoAgain(cause: number): boolean {
-    return cause === ResetCause.unprocessed ? this.moves++ < movesMax : this.resends++ < resendsMax;
-  }
-
-  private onResponseEnd(): void {
-    const outcome =
-      this.grpcStatus !== ''
-        ? classifyGrpc(Number(this.grpcStatus), this.responseReason)
-        : classifyHttp(this.status, this.responseReason);
-    this.settle(outcome, Reason.none);
+  private leaveOutTunnel(attempt: Attempt | null): void {
+    const stoodForMs = this.context.clock.nowMs - this.stoodMs;
+    this.startedMs += stoodForMs;
+    if (attempt !== null) attempt.startedMs += stoodForMs;
   }
 
   private settle(outcome: number, reason: number): void {
@@ -370,7 +299,9 @@ export class Exchange extends Timer implements RequestView, StreamHandler, Upstr
     this.held = null;
     this.dropReplay();
     this.context.wheel.cancel(this);
-    if (this.stoodMs > 0) this.startedMs += this.context.clock.nowMs - this.stoodMs;
+    const { attempt } = this;
+    if (this.stoodMs > 0) this.leaveOutTunnel(attempt);
+    attempt?.settle(outcome, reason);
     this.side.settle(this, outcome, reason, wasQueued);
     this.context.observer.onSettled(this, this.side, outcome, reason);
   }

@@ -79,7 +79,9 @@ export class InboundSide implements Side {
     return meshToken === null ? request.head : meshToken.strip(request.head);
   }
 
-  release(_request: RequestView): void {}
+  release(): void {}
+
+  settleAttempt(): void {}
 
   refused(reason: number, isRequest: boolean): void {
     countRefused(this.options.traffic, reason, isRequest);

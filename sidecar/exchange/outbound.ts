@@ -7,7 +7,7 @@ import type { HeaderList } from '../http2/hpack/field.ts';
 import { Outcome } from '../resilience/outcome.ts';
 import type { Endpoint } from '../routing/endpoint.ts';
 import { countArrival, countEnd, countRefused } from './accounting.ts';
-import type { Clock, RequestView, Side } from './context.ts';
+import type { AttemptView, Clock, RequestView, Side } from './context.ts';
 import { deadlineOf } from './deadline-of.ts';
 import type { Gate } from './gate.ts';
 import type { MeshToken } from './mesh-token.ts';
@@ -70,10 +70,16 @@ export class OutboundSide implements Side {
     return 0;
   }
 
-  pick(request: RequestView): string {
+  pick(request: RequestView, attempt: AttemptView): string {
+    if (request.breaker !== null) {
+      attempt.breaker = request.breaker;
+      attempt.isProbe = request.isProbe;
+      attempt.generation = request.generation;
+      request.breaker = null;
+    }
     const endpoint = request.target?.cluster.pick(this.options.clock.nowMs);
     if (endpoint === undefined) return '';
-    request.endpoint = endpoint;
+    attempt.endpoint = endpoint;
     endpoint.begin(this.options.clock.nowMs);
     return endpoint.dialAddress;
   }
@@ -87,46 +93,49 @@ export class OutboundSide implements Side {
     return meshToken === null ? request.head : meshToken.add(request.head);
   }
 
-  release(request: RequestView): void {
-    if (request.endpoint === null) return;
-    request.endpoint.inFlight--;
-    request.endpoint.recordNothing();
-    request.endpoint = null;
+  release(_request: RequestView, attempt: AttemptView): void {
+    if (attempt.endpoint === null) return;
+    attempt.endpoint.inFlight--;
+    attempt.endpoint.recordNothing();
+    attempt.endpoint = null;
   }
 
   refused(reason: number, isRequest: boolean): void {
     countRefused(this.options.unrouted, reason, isRequest);
   }
 
+  settleAttempt({ target }: RequestView, attempt: AttemptView, outcome: number, reason: number): void {
+    const nowMs = this.options.clock.nowMs;
+    const durationMs = nowMs - attempt.startedMs;
+    const { endpoint, breaker } = attempt;
+    if (endpoint !== null) {
+      endpoint.inFlight--;
+      attempt.endpoint = null;
+      recordReach(endpoint, attempt, reason, nowMs);
+      if (outcome === Outcome.failure && reason !== Reason.upstreamConnect) endpoint.failures++;
+      if (target !== null) this.count(attempt, target, endpoint.address, outcome, durationMs);
+    }
+    if (breaker === null) return;
+    attempt.breaker = null;
+    const seen = endpoint === null ? Outcome.ignored : outcome;
+    breaker.record(seen, durationMs, attempt.isProbe, attempt.generation, nowMs);
+  }
+
   settle(request: RequestView, outcome: number, reason: number, _wasQueued: boolean): void {
     const nowMs = this.options.clock.nowMs;
     const durationMs = nowMs - request.startedMs;
-    const { target, endpoint, breaker } = request;
+    const { breaker } = request;
     if (request.traffic !== null) countEnd(request.traffic, outcome, reason, durationMs);
-    if (target === null) return;
-    if (endpoint !== null) {
-      endpoint.inFlight--;
-      request.endpoint = null;
-      recordReach(endpoint, request, reason, nowMs);
-      if (outcome === Outcome.failure && reason !== Reason.upstreamConnect) endpoint.failures++;
-    }
-    if (endpoint !== null) this.count(request, target, endpoint.address, outcome, durationMs);
-    if (breaker !== null) {
-      request.breaker = null;
-      breaker.record(
-        endpoint === null ? Outcome.ignored : outcome,
-        durationMs,
-        request.isProbe,
-        request.generation,
-        nowMs,
-      );
-    }
+    // It never came to an attempt.
+    if (breaker === null) return;
+    request.breaker = null;
+    breaker.record(Outcome.ignored, durationMs, request.isProbe, request.generation, nowMs);
   }
 
   /** The evidence for the fleet: what this caller saw of the target. */
-  private count(request: RequestView, target: Target, address: string, outcome: number, durationMs: number): void {
+  private count(attempt: AttemptView, target: Target, address: string, outcome: number, durationMs: number): void {
     if (outcome === Outcome.ignored) {
-      if (request.status === 0) target.cluster.counts.recordLocalFailure();
+      if (attempt.status === 0) target.cluster.counts.recordLocalFailure();
       else target.cluster.counts.recordShed();
       return;
     }
@@ -135,8 +144,8 @@ export class OutboundSide implements Side {
   }
 }
 
-/** What the request's end says about whether the endpoint can be reached. Our own refusals say nothing. */
-function recordReach(endpoint: Endpoint, request: RequestView, reason: number, nowMs: number): void {
+/** What the attempt's end says about whether the endpoint can be reached. Our own refusals say nothing. */
+function recordReach(endpoint: Endpoint, attempt: AttemptView, reason: number, nowMs: number): void {
   switch (reason) {
     case Reason.upstreamConnect:
       return endpoint.recordUnreachable(nowMs);
@@ -144,7 +153,7 @@ function recordReach(endpoint: Endpoint, request: RequestView, reason: number, n
     case Reason.upstreamProtocol:
       return endpoint.recordReached();
     case Reason.upstreamReset:
-      return request.connectionLost ? endpoint.recordUnreachable(nowMs) : endpoint.recordReached();
+      return attempt.connectionLost ? endpoint.recordUnreachable(nowMs) : endpoint.recordReached();
     default:
       return endpoint.recordNothing();
   }

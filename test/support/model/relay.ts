@@ -37,6 +37,8 @@ class OpenSide implements Side {
 
   refused(): void {}
 
+  settleAttempt(): void {}
+
   settle(): void {
     this.settled++;
   }

@@ -1,0 +1,209 @@
+/**
+ * One attempt at an answer: an endpoint, a connection to it, a stream, and what came back. It hears the upstream's stream
+ * and passes on what its request (exchange.ts) has to decide; content goes straight between the two streams.
+ *
+ *   connecting ──▶ open ──▶ over
+ *       ▲            │
+ *       └── moves ───┘   its server says that nobody looked at it: the same attempt goes on elsewhere
+ *
+ * What was taken for an attempt (a place at the endpoint, the breaker's slot) is given back once, in
+ * `Side.settleAttempt`, whatever becomes of the request.
+ */
+import { Reason } from '../../proto/reasons.ts';
+import { ErrorCode } from '../http2/constants.ts';
+import type { HeaderList } from '../http2/hpack/field.ts';
+import { ResetCause, type StreamHandler } from '../http2/stream.ts';
+import type { FlowSettings } from '../policy/compiled.ts';
+import type { Breaker } from '../resilience/breaker.ts';
+import { classifyGrpc, classifyHttp } from '../resilience/outcome.ts';
+import type { Endpoint } from '../routing/endpoint.ts';
+import type { AttemptView, ExchangeContext, RequestView, Side } from './context.ts';
+import type { ContentSink, HttpStream, UpstreamConnection, UpstreamWaiter } from './http-stream.ts';
+import { StreamFlow } from './stream-flow.ts';
+
+/** The request, as its attempts see it. */
+export interface AttemptOwner extends RequestView {
+  readonly context: ExchangeContext;
+  readonly side: Side;
+  readonly down: HttpStream;
+  /** Nothing of it is to follow its head, and nothing waits. */
+  readonly isHeadOnly: boolean;
+  /** There is a stream now: content that waits may go. */
+  onAttemptOpen(attempt: Attempt): void;
+  /** No connection; or none that can carry it. */
+  onAttemptFailed(attempt: Attempt, reason: number, retryAfterMs: number): void;
+  onAnswerHead(attempt: Attempt, list: HeaderList, endStream: boolean): void;
+  onAnswerEnd(attempt: Attempt): void;
+  onAttemptReset(attempt: Attempt, code: number, cause: number): void;
+  /** Lets what was sent wait again, for another stream. False when it is not all there any more. */
+  takeBack(): boolean;
+  onStalled(): void;
+}
+
+const AttemptState = { connecting: 0, open: 1, over: 2 } as const;
+
+/** A request that a server refused is sent again this often. */
+const resendsMax = 2;
+/** One that a connection left behind when it was told to go (GOAWAY) moves on this often: no server has seen it. */
+const movesMax = 20;
+/** Advice when nothing could be reached: endpoints come back in seconds, not in milliseconds. */
+export const connectRetryAfterMs = 1000;
+
+export class Attempt implements AttemptView, StreamHandler, UpstreamWaiter {
+  address = '';
+  endpoint: Endpoint | null = null;
+  breaker: Breaker | null = null;
+  isProbe = false;
+  generation = 0;
+  startedMs: number;
+  status = 0;
+  grpcStatus = '';
+  responseReason = '';
+  connectionLost = false;
+  up: HttpStream | null = null;
+  /** Where the request's content goes: the stream itself, unless the policy puts something in between. */
+  toUp: ContentSink | null = null;
+
+  private readonly owner: AttemptOwner;
+  private toDown: ContentSink;
+  private shaping: StreamFlow | null = null;
+  private state: number = AttemptState.connecting;
+  private resends = 0;
+  private moves = 0;
+
+  constructor(owner: AttemptOwner) {
+    this.owner = owner;
+    this.startedMs = owner.context.clock.nowMs;
+    this.toDown = owner.down;
+  }
+
+  get isOver(): boolean {
+    return this.state === AttemptState.over;
+  }
+
+  /** Goes to the endpoint that the side picks. */
+  begin(): void {
+    const { owner } = this;
+    const { context, side } = owner;
+    const address = side.pick(owner, this);
+    if (address === '') return owner.onAttemptFailed(this, Reason.noEndpoints, connectRetryAfterMs);
+    this.address = address;
+    context.upstreams.connect(address, side.protocolFor(owner), owner.connectTimeoutMs, this);
+  }
+
+  /** What the answer says about the service, once its head, or its trailers where they count, are here. */
+  outcome(): number {
+    return this.grpcStatus !== ''
+      ? classifyGrpc(Number(this.grpcStatus), this.responseReason)
+      : classifyHttp(this.status, this.responseReason);
+  }
+
+  /** Nobody wants its answer any more. */
+  abandon(code: number): void {
+    this.shaping?.stop();
+    if (this.up !== null) this.up.reset(code);
+    else if (this.state === AttemptState.connecting && this.address !== '') {
+      const { context, side } = this.owner;
+      context.upstreams.cancel(this.address, side.protocolFor(this.owner), this);
+    }
+  }
+
+  /** What went through so far is all that will. */
+  stopContent(): void {
+    this.shaping?.stop();
+  }
+
+  /** Gives back what was taken for it, once. */
+  settle(outcome: number, reason: number): void {
+    if (this.state === AttemptState.over) return;
+    this.state = AttemptState.over;
+    this.owner.side.settleAttempt(this.owner, this, outcome, reason);
+  }
+
+  // ── The connection ──────────────────────────────────────────────────────────────────────────────────────────────
+
+  onConnection(connection: UpstreamConnection): void {
+    if (this.state !== AttemptState.connecting) return;
+    const { owner } = this;
+    if (owner.head.protocol !== '' && !connection.takesExtendedConnect) {
+      return owner.onAttemptFailed(this, Reason.unsupported, 0);
+    }
+    this.state = AttemptState.open;
+    const up = connection.request(owner.side.forwardedHead(owner, this), owner.isHeadOnly, this);
+    // It may have ended already.
+    if (this.isOver) return;
+    up.source = owner.down;
+    owner.down.source = up;
+    this.up = up;
+    this.toUp = up;
+    if (owner.flow !== null) this.shape(owner.flow, up);
+    owner.onAttemptOpen(this);
+  }
+
+  onConnectFailed(reason: number, _detail: string): void {
+    if (this.state !== AttemptState.connecting) return;
+    this.owner.onAttemptFailed(this, reason, connectRetryAfterMs);
+  }
+
+  private shape(settings: FlowSettings, up: HttpStream): void {
+    const { context, down, head } = this.owner;
+    const onStalled = (): void => this.owner.onStalled();
+    this.shaping = new StreamFlow({ context, settings, isGrpc: head.isGrpc, down, up, onStalled });
+    this.toUp = this.shaping.toUp;
+    this.toDown = this.shaping.toDown;
+  }
+
+  // ── The upstream's stream ───────────────────────────────────────────────────────────────────────────────────────
+
+  onHeaders(list: HeaderList, endStream: boolean): void {
+    if (list.status >= 200) {
+      this.status = list.status;
+      if (endStream) this.grpcStatus = list.grpcStatus;
+      if (list.status >= 500 || (endStream && list.grpcStatus !== ''))
+        this.responseReason = list.get('weir-reason') ?? '';
+    }
+    this.owner.onAnswerHead(this, list, endStream);
+  }
+
+  onData(buf: Buffer, start: number, end: number, endStream: boolean): void {
+    if (this.owner.down.isClosed) this.up?.credit(end - start);
+    else this.toDown.sendData(buf, start, end, endStream);
+    if (endStream) this.owner.onAnswerEnd(this);
+  }
+
+  onTrailers(list: HeaderList): void {
+    this.grpcStatus = list.grpcStatus;
+    if (list.grpcStatus !== '' && list.grpcStatus !== '0') this.responseReason = list.get('weir-reason') ?? '';
+    this.toDown.sendTrailers(list);
+    this.owner.onAnswerEnd(this);
+  }
+
+  onReset(code: number, cause: number): void {
+    if (cause === ResetCause.connection) this.connectionLost = true;
+    if (this.state === AttemptState.over) {
+      // The answer is complete; the upstream only says that it wants no more of the request (RFC 9113 §8.1).
+      if (this.shaping === null) this.owner.down.reset(ErrorCode.noError);
+      return;
+    }
+    const unprocessed =
+      cause === ResetCause.unprocessed || (code === ErrorCode.refusedStream && cause === ResetCause.peer);
+    if (unprocessed && this.status === 0 && this.moveOn(cause)) return;
+    this.owner.onAttemptReset(this, code, cause);
+  }
+
+  /** Goes elsewhere: nobody has looked at it. False when it cannot. */
+  private moveOn(cause: number): boolean {
+    const mayGo = cause === ResetCause.unprocessed ? this.moves++ < movesMax : this.resends++ < resendsMax;
+    if (!mayGo || !this.owner.takeBack()) return false;
+    this.up = null;
+    this.toUp = null;
+    this.toDown = this.owner.down;
+    this.shaping?.stop();
+    this.shaping = null;
+    this.owner.side.release(this.owner, this);
+    this.state = AttemptState.connecting;
+    this.address = '';
+    this.begin();
+    return true;
+  }
+}
