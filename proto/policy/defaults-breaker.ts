@@ -1,37 +1,81 @@
 /** The circuit breaker with nothing left open. */
+import { formatDuration, parseDuration } from '../kernel/duration.ts';
 import { ordered } from './defaults-ordered.ts';
-import type { CircuitBreakerSpec } from './schema-breaker.ts';
+import type { CircuitBreakerSpec, FailureRatioSpec, SlowCallsSpec } from './schema-breaker.ts';
 
-const defaultFailureRatio = { percent: 50, minRequests: 20, window: '2s' };
+const defaultPercent = 50;
+const defaultMinRequests = 20;
+const defaultWindow = '2s';
 const defaultConsecutiveFailures = 5;
+const defaultSlowerThan = '1s';
 const defaultOpenFor = '1s';
-const defaultOpenForMax = '15s';
+/** A recovered service is lost for as long; three probes a caller every two seconds harm nobody. */
+const defaultOpenForMax = '2s';
 const defaultProbes = 3;
+
+export interface EffectiveShare {
+  percent: number;
+  minRequests: number;
+  /** Either this or windowRequests. */
+  window?: string;
+  windowRequests?: number;
+}
+
+export interface EffectiveSlowCalls extends EffectiveShare {
+  slowerThan: string;
+}
 
 export interface EffectiveBreaker {
   consecutiveFailures?: number;
-  failureRatio?: { percent: number; minRequests: number; window: string };
+  failureRatio?: EffectiveShare;
+  slowCalls?: EffectiveSlowCalls;
   openFor: string;
   openForMax: string;
   halfOpen: { probes: number };
   fleet: { enabled: boolean };
 }
 
-export function breakerWithDefaults(breaker: CircuitBreakerSpec): EffectiveBreaker {
-  const { consecutiveFailures, failureRatio } = breaker;
-  const conditions =
-    consecutiveFailures === undefined && failureRatio === undefined
-      ? { consecutiveFailures: defaultConsecutiveFailures, failureRatio: defaultFailureRatio }
-      : {
-          ...(consecutiveFailures !== undefined && { consecutiveFailures }),
-          ...(failureRatio && { failureRatio: { ...defaultFailureRatio, ...failureRatio } }),
-        };
+/** `timeout`: that of the requests, where they have one. */
+export function breakerWithDefaults(breaker: CircuitBreakerSpec, timeout: string | undefined): EffectiveBreaker {
   return {
-    ...conditions,
+    ...conditionsWithDefaults(breaker, timeout),
     ...coolDownWithDefaults(breaker),
     halfOpen: { probes: breaker.halfOpen?.probes ?? defaultProbes },
     fleet: { enabled: breaker.fleet?.enabled ?? true },
   };
+}
+
+type Conditions = Pick<EffectiveBreaker, 'consecutiveFailures' | 'failureRatio' | 'slowCalls'>;
+
+function conditionsWithDefaults(breaker: CircuitBreakerSpec, timeout: string | undefined): Conditions {
+  const { consecutiveFailures, failureRatio, slowCalls } = breaker;
+  if (consecutiveFailures === undefined && failureRatio === undefined && slowCalls === undefined) {
+    return {
+      consecutiveFailures: defaultConsecutiveFailures,
+      failureRatio: shareWithDefaults({}),
+      // Without a timeout nothing says what slow means to the callers.
+      ...(timeout !== undefined && { slowCalls: slowCallsWithDefaults({}, timeout) }),
+    };
+  }
+  return {
+    ...(consecutiveFailures !== undefined && { consecutiveFailures }),
+    ...(failureRatio && { failureRatio: shareWithDefaults(failureRatio) }),
+    ...(slowCalls && { slowCalls: slowCallsWithDefaults(slowCalls, timeout) }),
+  };
+}
+
+function shareWithDefaults({ percent, minRequests, window, windowRequests }: FailureRatioSpec): EffectiveShare {
+  return {
+    percent: percent ?? defaultPercent,
+    minRequests: minRequests ?? Math.min(defaultMinRequests, windowRequests ?? defaultMinRequests),
+    ...(windowRequests === undefined ? { window: window ?? defaultWindow } : { windowRequests }),
+  };
+}
+
+function slowCallsWithDefaults(slow: SlowCallsSpec, timeout: string | undefined): EffectiveSlowCalls {
+  const timeoutMs = timeout === undefined ? undefined : parseDuration(timeout);
+  const half = timeoutMs === undefined ? defaultSlowerThan : formatDuration(Math.max(1, Math.floor(timeoutMs / 2)));
+  return { slowerThan: slow.slowerThan ?? half, ...shareWithDefaults(slow) };
 }
 
 function coolDownWithDefaults({ openFor, openForMax }: CircuitBreakerSpec): { openFor: string; openForMax: string } {

@@ -17,7 +17,7 @@ export function outboundWithDefaults(outbound: OutboundSpec): EffectiveOutbound 
   return {
     ...(outbound.timeout !== undefined && { timeout: outbound.timeout }),
     connectTimeout: outbound.connectTimeout ?? defaultConnectTimeout,
-    ...(outbound.circuitBreaker && { circuitBreaker: breakerWithDefaults(outbound.circuitBreaker) }),
+    ...(outbound.circuitBreaker && { circuitBreaker: breakerWithDefaults(outbound.circuitBreaker, outbound.timeout) }),
     ...(outbound.healthCheck && { healthCheck: healthCheckWithDefaults(outbound.healthCheck) }),
   };
 }

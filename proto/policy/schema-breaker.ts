@@ -2,26 +2,59 @@
 import { type Static, Type } from 'typebox';
 import { duration, strict } from './schema-parts.ts';
 
-export const FailureRatioSpec = Type.Object(
+/** What conditions on a share of calls have in common; `bad` says what the share is of. */
+const share = (bad: string) => ({
+  percent: Type.Optional(
+    Type.Integer({ description: `${bad} of 100 requests that open it.`, minimum: 1, maximum: 100, default: 50 }),
+  ),
+  minRequests: Type.Optional(
+    Type.Integer({
+      description: 'Requests in the window below which nothing is decided; not above windowRequests.',
+      minimum: 1,
+      maximum: 100_000,
+      default: 20,
+    }),
+  ),
+  window: Type.Optional(
+    duration({
+      min: '100ms',
+      max: '1m',
+      default: '2s',
+      description: 'How far back requests count. Instead of windowRequests.',
+    }),
+  ),
+  windowRequests: Type.Optional(
+    Type.Integer({
+      description:
+        'The last so many requests count, however old they are: for services that are seldom called. Instead of window.',
+      minimum: 1,
+      maximum: 1000,
+    }),
+  ),
+});
+
+export const FailureRatioSpec = Type.Object(share('Failures'), {
+  ...strict,
+  description: 'Opens on a share of failures over a sliding window.',
+});
+export type FailureRatioSpec = Static<typeof FailureRatioSpec>;
+
+export const SlowCallsSpec = Type.Object(
   {
-    percent: Type.Optional(
-      Type.Integer({ description: 'Failures of 100 requests that open it.', minimum: 1, maximum: 100, default: 50 }),
-    ),
-    minRequests: Type.Optional(
-      Type.Integer({
-        description: 'Requests in the window below which nothing is decided.',
-        minimum: 1,
-        maximum: 100_000,
-        default: 20,
+    slowerThan: Type.Optional(
+      duration({
+        min: '1ms',
+        max: '1h',
+        description:
+          'A request is slow when its answer begins this long after it was sent, or later, successful or not; default: half of ' +
+          'outbound.timeout, or 1s where there is none.',
       }),
     ),
-    window: Type.Optional(
-      duration({ min: '100ms', max: '1m', default: '2s', description: 'How far back requests count.' }),
-    ),
+    ...share('Slow requests'),
   },
-  { ...strict, description: 'Opens on a share of failures over a sliding window.' },
+  { ...strict, description: 'Opens on a share of slow requests over a sliding window; slow probes fail, too.' },
 );
-export type FailureRatioSpec = Static<typeof FailureRatioSpec>;
+export type SlowCallsSpec = Static<typeof SlowCallsSpec>;
 
 export const CircuitBreakerSpec = Type.Object(
   {
@@ -29,6 +62,7 @@ export const CircuitBreakerSpec = Type.Object(
       Type.Integer({ description: 'Opens after this many failures in a row.', minimum: 1, maximum: 10_000 }),
     ),
     failureRatio: Type.Optional(FailureRatioSpec),
+    slowCalls: Type.Optional(SlowCallsSpec),
     openFor: Type.Optional(
       duration({
         min: '10ms',
@@ -38,14 +72,23 @@ export const CircuitBreakerSpec = Type.Object(
       }),
     ),
     openForMax: Type.Optional(
-      duration({ min: '10ms', max: '1h', default: '15s', description: 'Longest time spent open; at least openFor.' }),
+      duration({
+        min: '10ms',
+        max: '1h',
+        default: '2s',
+        description:
+          'Longest time spent open before it is tried again; at least openFor. Up to this much of the time after a ' +
+          'recovery is lost.',
+      }),
     ),
     halfOpen: Type.Optional(
       Type.Object(
         {
           probes: Type.Optional(
             Type.Integer({
-              description: 'Probes at once; all must succeed to close the breaker.',
+              description:
+                'Requests let through at once to try; all must succeed to close the breaker. One that is not answered within ' +
+                'outbound.timeout (10s where there is none) has failed.',
               minimum: 1,
               maximum: 100,
               default: 3,
@@ -69,8 +112,8 @@ export const CircuitBreakerSpec = Type.Object(
   {
     ...strict,
     description:
-      'Stops calls to a failing service. Opens on any condition that is named; when none is, on 5 failures in a row ' +
-      'or on a failure ratio of 50 %.',
+      'Stops calls to a failing service. Opens on any condition that is named; when none is, on 5 failures in a row, ' +
+      'on a failure ratio of 50 % or, with outbound.timeout, on 50 % of slow requests. What Weir refuses itself never counts.',
   },
 );
 export type CircuitBreakerSpec = Static<typeof CircuitBreakerSpec>;

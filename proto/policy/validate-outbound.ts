@@ -1,11 +1,13 @@
 /** What a schema cannot say about the outbound side; one line for each section. */
 import type { Finding } from './problems.ts';
+import { validateBreaker } from './validate-breaker.ts';
 import { greaterThan } from './validate-order.ts';
 
 /** `pointer`: where `outbound` stands. */
 export function validateOutbound(outbound: unknown, pointer: string): Finding[] {
   return [
     ...greaterThan(outbound, pointer, ['circuitBreaker'], 'openFor', 'openForMax'),
+    ...validateBreaker(outbound, pointer),
     ...greaterThan(outbound, pointer, ['healthCheck'], 'timeout', 'interval'),
   ];
 }

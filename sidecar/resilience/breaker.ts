@@ -2,13 +2,13 @@
  * A circuit breaker towards one target: the local one, which decides by what this sidecar sees, under the fleet's
  * verdict (fleet-verdict.ts), which decides by what all callers see. A request goes when both let it.
  *
- *              a condition is met: failures in a row, or share of failures in the window
+ *              a condition is met (breaker-conditions.ts): failures, or slow calls
  *   ┌────────┐ ────────────────────────────────────────────────────────────────────────► ┌──────┐
  *   │ closed │                                                                           │ open │
  *   └────────┘ ◄──────────────────────── the fleet closes (see below) ────────────────── └──────┘
  *        ▲                                                                    cool-down over │ ▲ a probe fails:
- *        │ N probes succeed      ┌───────────┐      and no fleet verdict stands              │ │ cool-down × 2
- *        └────────────────────── │ half open │ ◄─────────────────────────────────────────────┘ │
+ *        │ N probes succeed      ┌───────────┐      and no fleet verdict stands              │ │ slow or is lost:
+ *        └────────────────────── │ half open │ ◄─────────────────────────────────────────────┘ │ cool-down × 2
  *                                └───────────┘ ────────────────────────────────────────────────┘
  *
  * Half-open lets at most N probes out at once, those of earlier rounds included, and no more of its own than can still
@@ -26,39 +26,21 @@
  */
 import { formatDuration } from '../../proto/kernel/duration.ts';
 import { Reason } from '../../proto/reasons.ts';
+import { BreakerConditions } from './breaker-conditions.ts';
+import type { BreakerSettings, BreakerTransition } from './breaker-settings.ts';
 import { BreakerState, type BreakerStateCode, breakerStateName, breakerStateOf } from './breaker-state.ts';
 import { FleetVerdict, type FleetVerdictInput } from './fleet-verdict.ts';
 import { Outcome } from './outcome.ts';
 import { ProbeSlots } from './probe-slots.ts';
-import { RollingCounts } from './rolling-counts.ts';
 
+export type { BreakerSettings, BreakerTransition } from './breaker-settings.ts';
 export { BreakerState, breakerStateName } from './breaker-state.ts';
 export type { FleetVerdictInput } from './fleet-verdict.ts';
-
-export interface BreakerSettings {
-  /** Failures in a row that open it; 0 = not a condition. */
-  readonly consecutiveFailures: number;
-  /** null = not a condition. */
-  readonly failureRatio: { readonly percent: number; readonly minRequests: number; readonly windowMs: number } | null;
-  readonly openForMs: number;
-  readonly openForMaxMs: number;
-  /** N: probes at once, and successes that close. */
-  readonly probes: number;
-  /** An unanswered probe frees its slot after this. */
-  readonly probeTimeoutMs: number;
-}
-
-export interface BreakerTransition {
-  readonly from: BreakerStateCode;
-  readonly to: BreakerStateCode;
-  readonly cause: string;
-  readonly nowMs: number;
-}
 
 /** As the policy's schema has it. */
 const probesLimit = 100;
 /** What freeze() writes. */
-export const frozenNumbers = 12 + FleetVerdict.frozenLength + RollingCounts.frozenLength + 1 + 2 * probesLimit;
+export const frozenNumbers = 11 + FleetVerdict.frozenLength + BreakerConditions.frozenLength + 1 + 2 * probesLimit;
 
 /** The longest window of evidence behind a verdict: a local breaker that opened within it saw the same failures. */
 const evidenceWindowMs = 3000;
@@ -81,8 +63,7 @@ export class Breaker {
   private readonly onTransition: ((transition: BreakerTransition) => void) | undefined;
   private readonly fleet = new FleetVerdict();
   private readonly probes: ProbeSlots;
-  private window: RollingCounts | null;
-  private failuresInRow = 0;
+  private readonly conditions: BreakerConditions;
   /** The last number given out; states and probes draw from one sequence. */
   private serial = 1;
   private stateGeneration = 1;
@@ -101,7 +82,7 @@ export class Breaker {
     this.onTransition = onTransition;
     this.coolMs = settings.openForMs;
     this.probes = new ProbeSlots(settings.probes);
-    this.window = windowOf(settings);
+    this.conditions = new BreakerConditions(settings);
   }
 
   get fleetState(): BreakerStateCode {
@@ -153,15 +134,20 @@ export class Breaker {
    * `probe` and `generation` as they stood after tryAcquire(). Every admitted request must end here once, with
    * Outcome.ignored when it says nothing about the target; a probe that never does frees its slot at its deadline.
    */
-  record(outcome: number, _latencyMs: number, probe: boolean, generation: number, nowMs: number): void {
+  record(outcome: number, latencyMs: number, probe: boolean, generation: number, nowMs: number): void {
     this.tick(nowMs);
-    if (probe) this.recordProbe(outcome, generation, nowMs);
-    else if (this.state === BreakerState.closed && generation === this.stateGeneration) this.count(outcome, nowMs);
+    if (probe) this.recordProbe(outcome, latencyMs, generation, nowMs);
+    else if (this.state === BreakerState.closed && generation === this.stateGeneration) {
+      this.count(outcome, latencyMs, nowMs);
+    }
   }
 
   /** Lets time pass: verdicts decay, unanswered probes are given up. The others do it too; call it before showing state. */
   tick(nowMs: number): void {
-    this.probes.releaseOverdue(nowMs);
+    const overdueMs = this.probes.releaseOverdue(nowMs, this.roundStart);
+    if (overdueMs <= nowMs && this.state === BreakerState.halfOpen && this.fleet.state !== BreakerState.halfOpen) {
+      this.reopen('a probe was not answered in time', overdueMs);
+    }
     if (this.fleet.state !== BreakerState.closed) {
       const before = this.fleet.state;
       if (this.fleet.decay(nowMs)) this.leaveFleetState(before);
@@ -187,8 +173,7 @@ export class Breaker {
 
   /** State and probes in flight stay; the new conditions begin to count where they changed. */
   reconfigure(settings: BreakerSettings, nowMs: number): void {
-    const ratio = settings.failureRatio;
-    if (ratio === null || ratio.windowMs !== this.settings.failureRatio?.windowMs) this.window = windowOf(settings);
+    this.conditions.reconfigure(settings);
     this.settings = settings;
     this.coolMs = Math.min(Math.max(this.coolMs, settings.openForMs), settings.openForMaxMs);
     this.probes.resize(settings.probes);
@@ -201,7 +186,6 @@ export class Breaker {
     let at = 0;
     into[at++] = this.state;
     into[at++] = this.sinceMs;
-    into[at++] = this.failuresInRow;
     into[at++] = this.serial;
     into[at++] = this.stateGeneration;
     into[at++] = this.roundStart;
@@ -212,15 +196,15 @@ export class Breaker {
     into[at++] = Number(this.openedUnderFleet);
     into[at++] = Number(this.fleetProbeFailed);
     this.fleet.freeze(into, at);
-    this.window?.freeze(into, at + FleetVerdict.frozenLength);
-    this.probes.freeze(into, at + FleetVerdict.frozenLength + RollingCounts.frozenLength, probesLimit);
+    at += FleetVerdict.frozenLength;
+    this.conditions.freeze(into, at);
+    this.probes.freeze(into, at + BreakerConditions.frozenLength, probesLimit);
   }
 
   protected thaw(from: Float64Array): void {
     let at = 0;
     this.state = breakerStateOf(from[at++]!);
     this.sinceMs = from[at++]!;
-    this.failuresInRow = from[at++]!;
     this.serial = from[at++]!;
     this.stateGeneration = from[at++]!;
     this.roundStart = from[at++]!;
@@ -231,8 +215,9 @@ export class Breaker {
     this.openedUnderFleet = from[at++] === 1;
     this.fleetProbeFailed = from[at++] === 1;
     this.fleet.thaw(from, at);
-    this.window?.thaw(from, at + FleetVerdict.frozenLength);
-    this.probes.thaw(from, at + FleetVerdict.frozenLength + RollingCounts.frozenLength, probesLimit);
+    at += FleetVerdict.frozenLength;
+    this.conditions.thaw(from, at);
+    this.probes.thaw(from, at + BreakerConditions.frozenLength, probesLimit);
   }
 
   private acquireLocal(nowMs: number): number {
@@ -272,23 +257,24 @@ export class Breaker {
     return retryMs;
   }
 
-  private recordProbe(outcome: number, generation: number, nowMs: number): void {
+  private recordProbe(outcome: number, latencyMs: number, generation: number, nowMs: number): void {
     if (!this.probes.release(generation)) return;
     if (generation <= this.roundStart || outcome === Outcome.ignored) return;
-    const failed = outcome === Outcome.failure;
+    const slow = this.conditions.isSlow(latencyMs);
+    const failed = outcome === Outcome.failure || slow;
     if (!failed) this.probeSuccesses++;
     if (this.fleet.state === BreakerState.halfOpen) {
       // The leader decides by the report; here a failure only ends this sidecar's part of the round.
       if (failed) this.fleetProbeFailed = true;
     } else if (this.state === BreakerState.halfOpen) {
-      if (failed) this.reopen(nowMs);
+      if (failed) this.reopen(outcome === Outcome.failure ? 'a probe failed' : 'a probe was slow', nowMs);
       else this.closeIfProven(nowMs);
     }
   }
 
-  private reopen(nowMs: number): void {
+  private reopen(cause: string, nowMs: number): void {
     this.coolMs = Math.min(this.coolMs * 2, this.settings.openForMaxMs);
-    this.open('a probe failed', nowMs);
+    this.open(cause, nowMs);
   }
 
   private closeIfProven(nowMs: number): void {
@@ -296,20 +282,10 @@ export class Breaker {
     this.transition(BreakerState.closed, `${this.probeSuccesses} probes succeeded`, nowMs);
   }
 
-  private count(outcome: number, nowMs: number): void {
+  private count(outcome: number, latencyMs: number, nowMs: number): void {
     if (outcome === Outcome.ignored) return;
-    const failed = outcome === Outcome.failure;
-    this.failuresInRow = failed ? this.failuresInRow + 1 : 0;
-    const { consecutiveFailures, failureRatio } = this.settings;
-    if (this.window !== null) this.window.record(failed, nowMs);
-    if (consecutiveFailures > 0 && this.failuresInRow >= consecutiveFailures) {
-      this.trip(`${this.failuresInRow} consecutive failures`, nowMs);
-    } else if (this.window !== null && failureRatio !== null) {
-      const { total, failures } = this.window;
-      if (total >= failureRatio.minRequests && failures * 100 >= total * failureRatio.percent && failures > 0) {
-        this.trip(`${failures} of ${total} failed in ${formatDuration(failureRatio.windowMs)}`, nowMs);
-      }
-    }
+    const cause = this.conditions.count(outcome === Outcome.failure, latencyMs, nowMs);
+    if (cause !== '') this.trip(cause, nowMs);
   }
 
   private trip(cause: string, nowMs: number): void {
@@ -375,8 +351,7 @@ export class Breaker {
   private beginGeneration(): void {
     this.stateGeneration = ++this.serial;
     this.generation = this.stateGeneration;
-    this.failuresInRow = 0;
-    this.window?.reset();
+    this.conditions.reset();
     this.beginRound();
   }
 
@@ -386,8 +361,4 @@ export class Breaker {
     this.probeSuccesses = 0;
     this.fleetProbeFailed = false;
   }
-}
-
-function windowOf(settings: BreakerSettings): RollingCounts | null {
-  return settings.failureRatio === null ? null : new RollingCounts(settings.failureRatio.windowMs);
 }

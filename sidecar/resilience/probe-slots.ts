@@ -32,14 +32,17 @@ export class ProbeSlots {
     return true;
   }
 
-  releaseOverdue(nowMs: number): void {
-    if (this.inFlight === 0) return;
+  /** Answers the earliest deadline that a probe acquired after `generation` has missed; Infinity when there is none. */
+  releaseOverdue(nowMs: number, generation: number): number {
+    let earliestMs = Number.POSITIVE_INFINITY;
+    if (this.inFlight === 0) return earliestMs;
     for (let slot = 0; slot < this.generations.length; slot++) {
-      if (this.generations[slot] !== free && this.deadlines[slot]! <= nowMs) {
-        this.generations[slot] = free;
-        this.inFlight--;
-      }
+      if (this.generations[slot] === free || this.deadlines[slot]! > nowMs) continue;
+      if (this.generations[slot]! > generation) earliestMs = Math.min(earliestMs, this.deadlines[slot]!);
+      this.generations[slot] = free;
+      this.inFlight--;
     }
+    return earliestMs;
   }
 
   /** Of those that are out, the ones acquired after `generation`. */

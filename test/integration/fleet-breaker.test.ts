@@ -14,7 +14,10 @@ import { until } from '../support/until.ts';
 const target = 'shop/payments';
 const callers = 4;
 const callEveryMs = 20;
-const localDefaults = { consecutiveFailures: 5, failureRatio: { percent: 50, minRequests: 20, windowMs: 2000 } };
+const localDefaults = {
+  consecutiveFailures: 5,
+  failureRatio: { percent: 50, minRequests: 20, windowMs: 2000, windowRequests: 0 },
+};
 
 let nats: TestNatsServer;
 let room: ControlRoom;

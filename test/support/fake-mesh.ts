@@ -11,6 +11,7 @@ import { TargetCounts } from '../../sidecar/resilience/target-counts.ts';
 const neverByItself: BreakerSettings = {
   consecutiveFailures: 0,
   failureRatio: null,
+  slowCalls: null,
   openForMs: 1000,
   openForMaxMs: 15_000,
   probes: 3,

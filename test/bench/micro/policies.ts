@@ -24,7 +24,8 @@ const waiter: Waiter = { bytes: 100, queueSlot: -1, onAdmitted: () => {}, onRefu
 
 const breakerSettings: BreakerSettings = {
   consecutiveFailures: 5,
-  failureRatio: { percent: 50, minRequests: 20, windowMs: 2000 },
+  failureRatio: { percent: 50, minRequests: 20, windowMs: 2000, windowRequests: 0 },
+  slowCalls: null,
   openForMs: 1000,
   openForMaxMs: 15_000,
   probes: 3,

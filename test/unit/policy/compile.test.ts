@@ -39,7 +39,8 @@ describe('compile', () => {
         connectTimeoutMs: 1000,
         breaker: {
           consecutiveFailures: 5,
-          failureRatio: { percent: 50, minRequests: 20, windowMs: 2000 },
+          failureRatio: { percent: 50, minRequests: 20, windowMs: 2000, windowRequests: 0 },
+          slowCalls: null,
           openForMs: 1000,
           openForMaxMs: 15_000,
           probes: 3,

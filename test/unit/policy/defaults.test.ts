@@ -45,7 +45,7 @@ describe('withDefaults', () => {
       consecutiveFailures: 5,
       failureRatio: { percent: 50, minRequests: 20, window: '2s' },
       openFor: '1s',
-      openForMax: '15s',
+      openForMax: '2s',
       halfOpen: { probes: 3 },
       fleet: { enabled: true },
     });

@@ -9,7 +9,8 @@ import { Outcome } from '../../../sidecar/resilience/outcome.ts';
 
 export const settings: BreakerSettings = {
   consecutiveFailures: 5,
-  failureRatio: { percent: 50, minRequests: 20, windowMs: 2000 },
+  failureRatio: { percent: 50, minRequests: 20, windowMs: 2000, windowRequests: 0 },
+  slowCalls: null,
   openForMs: 1000,
   openForMaxMs: 4000,
   probes: 3,
@@ -50,16 +51,16 @@ export class BreakerRig {
     return call;
   }
 
-  end(call: Call, outcome: number): void {
-    this.breaker.record(outcome, 10, call.probe, call.generation, this.nowMs);
+  end(call: Call, outcome: number, latencyMs = 10): void {
+    this.breaker.record(outcome, latencyMs, call.probe, call.generation, this.nowMs);
   }
 
   fail(count = 1): void {
     for (let i = 0; i < count; i++) this.end(this.begin(), Outcome.failure);
   }
 
-  succeed(count = 1): void {
-    for (let i = 0; i < count; i++) this.end(this.begin(), Outcome.success);
+  succeed(count = 1, latencyMs = 10): void {
+    for (let i = 0; i < count; i++) this.end(this.begin(), Outcome.success, latencyMs);
   }
 
   fleet(state: string, generation: number, more: Partial<FleetVerdictInput> = {}): void {

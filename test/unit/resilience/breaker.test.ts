@@ -136,17 +136,32 @@ describe('Breaker, half-open', () => {
     expect(rig.breaker.state).toBe(BreakerState.closed);
   });
 
-  it('frees the slot of a probe that is never answered, and does not count its late answer twice', () => {
+  it('fails the round of a probe that is never answered, as of its deadline, and does not hear its late answer', () => {
     const rig = halfOpen({ probes: 1 });
     const lost = rig.begin();
     rig.wait(9999);
     expect(typeof rig.acquire()).toBe('number');
     rig.wait(1);
+    expect(rig.acquire()).toBe(2000);
+    expect(rig.diary.at(-1)).toBe('half_open → open: a probe was not answered in time');
+    rig.wait(2000);
     const second = rig.begin();
     rig.end(lost, Outcome.success);
     expect([rig.breaker.state, rig.breaker.probesInFlight]).toEqual([BreakerState.halfOpen, 1]);
     rig.end(second, Outcome.success);
     expect(rig.breaker.state).toBe(BreakerState.closed);
+  });
+
+  it('has waited out the cool-down of a lost probe already when nobody called since', () => {
+    const rig = halfOpen({ probes: 1 });
+    rig.begin();
+    rig.wait(10_000 + 2000);
+    rig.succeed();
+    expect(rig.diary.slice(-3)).toEqual([
+      'half_open → open: a probe was not answered in time',
+      'open → half_open: 2s of cool-down are over',
+      'half_open → closed: 1 probes succeeded',
+    ]);
   });
 
   it('does not listen to calls that began before it opened', () => {
@@ -200,7 +215,7 @@ describe('Breaker.reconfigure', () => {
 
     const other = new BreakerRig({ consecutiveFailures: 0 });
     other.fail(19);
-    const ratio = { percent: 50, minRequests: 20, windowMs: 4000 };
+    const ratio = { percent: 50, minRequests: 20, windowMs: 4000, windowRequests: 0 };
     other.breaker.reconfigure({ ...settings, consecutiveFailures: 0, failureRatio: ratio }, other.nowMs);
     other.fail(19);
     expect(other.breaker.state).toBe(BreakerState.closed);
@@ -215,5 +230,61 @@ describe('Breaker.reconfigure', () => {
     rig.succeed(2);
     rig.breaker.reconfigure({ ...settings, probes: 1 }, rig.nowMs);
     expect(rig.breaker.state).toBe(BreakerState.closed);
+  });
+});
+
+describe('Breaker with slow calls', () => {
+  const slowCalls = { slowerThanMs: 100, percent: 50, minRequests: 10, windowMs: 2000, windowRequests: 0 };
+
+  it('opens on the share of slow calls, though all of them succeed', () => {
+    const rig = new BreakerRig({ slowCalls });
+    rig.succeed(5, 99.9);
+    rig.succeed(4, 100);
+    expect(rig.breaker.state).toBe(BreakerState.closed);
+    rig.succeed(1, 500);
+    expect(rig.diary).toEqual(['closed → open: 5 of 10 took 100ms or longer in 2s']);
+  });
+
+  it('takes a slow probe for a failed one', () => {
+    const rig = new BreakerRig({ slowCalls });
+    rig.succeed(10, 100);
+    rig.wait(1000);
+    rig.succeed(1, 100);
+    expect(rig.diary.at(-1)).toBe('half_open → open: a probe was slow');
+    rig.wait(2000);
+    rig.succeed(3, 20);
+    expect(rig.breaker.state).toBe(BreakerState.closed);
+  });
+
+  it('does not count a call that says nothing, however slow', () => {
+    const rig = new BreakerRig({ slowCalls });
+    for (let i = 0; i < 50; i++) rig.end(rig.begin(), Outcome.ignored, 5000);
+    expect(rig.breaker.state).toBe(BreakerState.closed);
+  });
+
+  it('begins to count anew when slow means something else', () => {
+    const rig = new BreakerRig({ slowCalls });
+    rig.succeed(9, 150);
+    rig.breaker.reconfigure({ ...settings, slowCalls: { ...slowCalls, slowerThanMs: 140 } }, rig.nowMs);
+    rig.succeed(9, 150);
+    expect(rig.breaker.state).toBe(BreakerState.closed);
+    rig.succeed(1, 150);
+    expect(rig.breaker.state).toBe(BreakerState.open);
+  });
+});
+
+describe('Breaker over the last calls', () => {
+  const failureRatio = { percent: 70, minRequests: 20, windowMs: 0, windowRequests: 10 };
+
+  it('opens on 7 of the last 10, however long they took to come', () => {
+    const rig = new BreakerRig({ consecutiveFailures: 0, failureRatio });
+    for (let i = 0; i < 9; i++) {
+      if (i % 3 === 0) rig.succeed();
+      else rig.fail();
+      rig.wait(60_000);
+    }
+    expect(rig.breaker.state).toBe(BreakerState.closed);
+    rig.fail();
+    expect(rig.diary).toEqual(['closed → open: 7 of 10 failed']);
   });
 });

@@ -10,9 +10,9 @@ describe('RollingCounts', () => {
     counts.record(false, 99);
     counts.record(true, 100);
     counts.record(false, 999);
-    expect([counts.total, counts.failures]).toEqual([4, 2]);
+    expect([counts.total, counts.bad]).toEqual([4, 2]);
     counts.record(false, 1000);
-    expect([counts.total, counts.failures]).toEqual([3, 1]);
+    expect([counts.total, counts.bad]).toEqual([3, 1]);
   });
 
   it('holds what the last ten tenths saw, whatever the times', () => {
@@ -28,7 +28,7 @@ describe('RollingCounts', () => {
           seen.push({ bucket: Math.floor(nowMs / 100), failed });
           const recent = seen.filter(({ bucket }) => bucket > Math.floor(nowMs / 100) - 10);
           expect(counts.total).toBe(recent.length);
-          expect(counts.failures).toBe(recent.filter((entry) => entry.failed).length);
+          expect(counts.bad).toBe(recent.filter((entry) => entry.failed).length);
         }
       }),
     );

@@ -1,7 +1,12 @@
 /** Threads with one breaker in common: whatever thread is asked, it answers as one breaker in one thread would. */
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { Breaker, BreakerState, type BreakerTransition } from '../../../sidecar/resilience/breaker.ts';
+import {
+  Breaker,
+  type BreakerSettings,
+  BreakerState,
+  type BreakerTransition,
+} from '../../../sidecar/resilience/breaker.ts';
 import { Outcome } from '../../../sidecar/resilience/outcome.ts';
 import { SharedBreaker, sharedBreakerBytes } from '../../../sidecar/resilience/shared-breaker.ts';
 import { settings } from './breaker-rig.ts';
@@ -15,7 +20,15 @@ const step = fc.record({
   outcome,
   ms: fc.constantFrom(1, 100, 700, 1500, 6000),
   state: fc.constantFrom('closed', 'open', 'half_open', 'ramp', 'forced_open', 'forced_closed'),
+  latencyMs: fc.constantFrom(5, 50, 200),
 });
+const share = { percent: 50, minRequests: 5 };
+const someSettings: BreakerSettings = {
+  ...settings,
+  consecutiveFailures: 4,
+  failureRatio: { ...share, windowMs: 0, windowRequests: 40 },
+  slowCalls: { ...share, slowerThanMs: 100, windowMs: 2000, windowRequests: 0 },
+};
 
 describe('SharedBreaker', () => {
   it('answers like one Breaker, whichever thread asks, through trips, probes, verdicts and new settings', () => {
@@ -24,15 +37,15 @@ describe('SharedBreaker', () => {
         const memory = new SharedArrayBuffer(sharedBreakerBytes);
         const expected: BreakerTransition[] = [];
         const seen: BreakerTransition[] = [];
-        const model = new Breaker(settings, (transition) => expected.push(transition));
+        const model = new Breaker(someSettings, (transition) => expected.push(transition));
         const shared = Array.from(
           { length: threads },
-          (_, i) => new SharedBreaker(settings, (transition) => seen.push(transition), memory, i + 1),
+          (_, i) => new SharedBreaker(someSettings, (transition) => seen.push(transition), memory, i + 1),
         );
         const calls: { probe: boolean; generation: number }[] = [];
         let nowMs = 100_000;
         let generation = 0;
-        for (const { kind, thread, pick, outcome, ms, state } of steps) {
+        for (const { kind, thread, pick, outcome, ms, state, latencyMs } of steps) {
           const one = shared[thread]!;
           if (kind === 'acquire') {
             const waitMs = model.tryAcquire(nowMs);
@@ -45,8 +58,8 @@ describe('SharedBreaker', () => {
             }
           } else if (kind === 'record' && calls.length > 0) {
             const [call] = calls.splice(pick % calls.length, 1);
-            model.record(outcome, 5, call!.probe, call!.generation, nowMs);
-            one.record(outcome, 5, call!.probe, call!.generation, nowMs);
+            model.record(outcome, latencyMs, call!.probe, call!.generation, nowMs);
+            one.record(outcome, latencyMs, call!.probe, call!.generation, nowMs);
           } else if (kind === 'wait') nowMs += ms;
           else if (kind === 'fleet') {
             const verdict = { state, generation: ++generation, epoch: 'a', ttlMs: 1500, allow: 0.4, evidence: '' };
@@ -54,7 +67,12 @@ describe('SharedBreaker', () => {
             // Only the thread with the control link hears verdicts.
             shared[0]!.applyFleet(verdict, nowMs);
           } else if (kind === 'reconfigure') {
-            const other = { ...settings, probes: 1 + (pick % 4), openForMs: 500 + pick };
+            const windows = [
+              { windowMs: 0, windowRequests: 40 },
+              { windowMs: 1000, windowRequests: 0 },
+            ];
+            const failureRatio = { ...share, ...windows[pick % 2]! };
+            const other = { ...someSettings, failureRatio, probes: 1 + (pick % 4), openForMs: 500 + pick };
             model.reconfigure(other, nowMs);
             for (const each of shared) each.reconfigure(other, nowMs);
           }
