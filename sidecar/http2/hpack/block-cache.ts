@@ -5,19 +5,25 @@
  * no copies.
  */
 import type { HeaderList } from './field.ts';
+import { emptySlots, slotsMax, slotsMin } from './slots.ts';
 
-const slots = 64;
 /** Longer blocks hardly repeat, and would cost memory on every connection. */
 const blockBytesMax = 256;
 
 export class BlockCache {
-  private readonly hashes = new Int32Array(slots);
-  private readonly versions = new Float64Array(slots);
-  private readonly blocks: (Uint8Array | null)[] = new Array<Uint8Array | null>(slots).fill(null);
-  private readonly lists: (HeaderList | null)[] = new Array<HeaderList | null>(slots).fill(null);
+  private hashes: number[] = [];
+  private versions: number[] = [];
+  private blocks: (Uint8Array | null)[] = [];
+  private lists: (HeaderList | null)[] = [];
+  private mask = 0;
+  private conflicts = 0;
   /** Of the block that was looked up last. */
   private hash = 0;
   private wanted = false;
+
+  constructor() {
+    this.clear(slotsMin);
+  }
 
   find(buf: Uint8Array, start: number, end: number, version: number): HeaderList | null {
     const length = end - start;
@@ -28,11 +34,9 @@ export class BlockCache {
     for (let i = start; i < end; i += step) hash = Math.imul(hash ^ buf[i]!, 0x01000193);
     hash ^= hash >>> 15;
     this.hash = hash;
-    const slot = hash & (slots - 1);
+    const slot = hash & this.mask;
     if (this.hashes[slot] !== hash || this.versions[slot] !== version) {
-      this.hashes[slot] = hash;
-      this.versions[slot] = version;
-      this.lists[slot] = null;
+      this.replace(slot, hash, version);
       return null;
     }
     this.wanted = true;
@@ -49,9 +53,27 @@ export class BlockCache {
   /** Keeps the list of the block that was looked up last and not found, if it came before. */
   keep(buf: Uint8Array, start: number, end: number, list: HeaderList): void {
     if (!this.wanted) return;
-    const slot = this.hash & (slots - 1);
+    const slot = this.hash & this.mask;
     this.blocks[slot] = copyOf(buf, start, end);
     this.lists[slot] = list;
+  }
+
+  private replace(slot: number, hash: number, version: number): void {
+    // A block that was pushed out by another, not one that the table outgrew.
+    const isConflict = this.hashes[slot] !== 0 && this.versions[slot] === version;
+    this.hashes[slot] = hash;
+    this.versions[slot] = version;
+    this.lists[slot] = null;
+    if (isConflict && ++this.conflicts > this.mask && this.mask + 1 < slotsMax) this.clear((this.mask + 1) * 2);
+  }
+
+  private clear(slots: number): void {
+    this.hashes = emptySlots(slots, 0);
+    this.versions = emptySlots(slots, 0);
+    this.blocks = emptySlots<Uint8Array | null>(slots, null);
+    this.lists = emptySlots<HeaderList | null>(slots, null);
+    this.mask = slots - 1;
+    this.conflicts = 0;
   }
 }
 

@@ -69,7 +69,7 @@ export class HpackDecoder {
     this.listBytesMax = limits.listBytesMax ?? 65_536;
     this.fieldsMax = limits.fieldsMax ?? 256;
     this.fieldBytesMax = limits.fieldBytesMax ?? 16_384;
-    this.table = new DynamicTable(Math.max(initialTableBytes, this.tableBytesMax), initialTableBytes);
+    this.table = new DynamicTable(initialTableBytes);
     this.cache = limits.caching === false ? null : new BlockCache();
     this.literals = limits.caching === false ? null : new LiteralCache();
   }

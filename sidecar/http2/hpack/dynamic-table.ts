@@ -4,12 +4,10 @@
  * newest.
  */
 import type { Field } from './field.ts';
+import { emptySlots, slotsMin } from './slots.ts';
 
 /** Counters wrap here and stay small integers; whoever keeps one checks the entry it leads to. */
 export const insertionMask = 0x3fffffff;
-
-/** RFC 7541 §4.1: what an entry costs beyond its text, hence how many can be. */
-const entryOverheadBytes = 32;
 
 export class DynamicTable {
   /** How many bytes the entries may have now. */
@@ -20,14 +18,11 @@ export class DynamicTable {
   next = 0;
   /** Changes with every change of the contents: what was coded against one version holds for that version only. */
   version = 0;
-  private readonly ring: (Field | undefined)[];
-  private readonly ringMask: number;
+  /** Grows with the entries, up to what `bytesMax` allows, since most tables stay nearly empty. */
+  private ring: (Field | undefined)[] = emptySlots<Field | undefined>(slotsMin, undefined);
+  private ringMask = slotsMin - 1;
 
-  constructor(capacityBytes: number, bytesMax: number) {
-    let slots = 16;
-    while (slots * entryOverheadBytes < capacityBytes) slots *= 2;
-    this.ring = new Array<Field | undefined>(slots).fill(undefined);
-    this.ringMask = slots - 1;
+  constructor(bytesMax: number) {
     this.bytesMax = bytesMax;
   }
 
@@ -56,6 +51,7 @@ export class DynamicTable {
     this.version++;
     this.evictTo(this.bytesMax - bytes);
     if (bytes > this.bytesMax) return;
+    if (this.count > this.ringMask) this.grow();
     this.ring[this.next & this.ringMask] = field;
     this.next = (this.next + 1) & insertionMask;
     this.count++;
@@ -72,6 +68,19 @@ export class DynamicTable {
     this.bytesMax = bytesMax;
     this.version++;
     this.evictTo(bytesMax);
+  }
+
+  /** Its bound is that of the entries: each counts 32 bytes and more. */
+  private grow(): void {
+    const before = this.ring;
+    const { ringMask } = this;
+    const mask = before.length * 2 - 1;
+    const ring = emptySlots<Field | undefined>(mask + 1, undefined);
+    for (let counter = this.next - this.count; counter !== this.next; counter++) {
+      ring[counter & mask] = before[counter & ringMask];
+    }
+    this.ring = ring;
+    this.ringMask = mask;
   }
 
   private evictTo(bytes: number): void {

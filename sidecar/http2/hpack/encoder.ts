@@ -8,11 +8,10 @@ import type { Field, HeaderList } from './field.ts';
 import { fieldNames, Indexing } from './field-name.ts';
 import { ListCache } from './list-cache.ts';
 import { writeOctets } from './octets.ts';
+import { emptySlots, slotsMax, slotsMin } from './slots.ts';
 import { staticNameIndex, staticTableLength } from './static-table.ts';
 
 const initialTableBytes = 4096;
-/** Where a field's entry was last seen, by the field's serial number. */
-const slots = 64;
 /** One entry may take this part of the table: in a tiny table, indexing would only be churn. */
 const entryShare = 4;
 /** `:path` may take this part of the table; when it is full, one more path every so many blocks. */
@@ -30,10 +29,13 @@ export class HpackEncoder {
   private readonly tableBytesMax: number;
   private readonly table: DynamicTable;
   private readonly cache: ListCache | null;
-  private readonly slotFields: (Field | null)[] = new Array<Field | null>(slots).fill(null);
-  private readonly slotCounters = new Int32Array(slots);
-  /** The counter of an entry with that name, by `FieldName`; only a hint. */
-  private readonly nameCounters = new Int32Array(fieldNames.length);
+  /** Where a field's entry was last seen, by the field's serial number. */
+  private slotFields: (Field | null)[] = emptySlots<Field | null>(slotsMin, null);
+  private slotCounters: number[] = emptySlots(slotsMin, 0);
+  private slotMask = slotsMin - 1;
+  private slotConflicts = 0;
+  /** The counter of an entry with that name, by `FieldName`; only a hint. null: no entry was made for its name. */
+  private nameCounters: Int32Array | null = null;
   /** The peer's limits since the last block: the smallest and the last (RFC 7541 §4.2). -1 when nothing changed. */
   private smallestPending = -1;
   private lastPending = -1;
@@ -42,7 +44,7 @@ export class HpackEncoder {
 
   constructor(tableBytesMax: number = initialTableBytes, options: HpackEncoderOptions = {}) {
     this.tableBytesMax = tableBytesMax;
-    this.table = new DynamicTable(Math.max(initialTableBytes, tableBytesMax), initialTableBytes);
+    this.table = new DynamicTable(initialTableBytes);
     this.cache = options.caching === false ? null : new ListCache();
     // The peer's table has 4096 bytes until it says otherwise; should ours be smaller, it has to know.
     if (tableBytesMax < initialTableBytes) this.setPeerTableBytes(initialTableBytes);
@@ -92,7 +94,7 @@ export class HpackEncoder {
           continue;
         }
       } else if (field.indexing === Indexing.value || field.indexing === Indexing.path) {
-        const slot = field.serial & (slots - 1);
+        const slot = field.serial & this.slotMask;
         let age = this.slotFields[slot] === field ? table.ageOf(this.slotCounters[slot]!) : -1;
         if (age < 0 || table.at(age) !== field) age = this.findOrInsert(field, slot);
         if (age >= 0) {
@@ -112,6 +114,7 @@ export class HpackEncoder {
       if (index === 0 && field.indexing === Indexing.name && this.fits(field)) {
         // The value comes along for once; what counts is that the name can be referred to from now on.
         to = writeLiteral(field, 0, 0x40, 0x3f, out, to);
+        this.nameCounters ??= new Int32Array(fieldNames.length);
         this.nameCounters[id] = table.next;
         table.insert(field);
         continue;
@@ -131,18 +134,30 @@ export class HpackEncoder {
     }
     const age = table.find(field);
     if (age >= 0) {
-      this.slotFields[slot] = field;
+      this.occupy(slot, field);
       this.slotCounters[slot] = (table.next - 1 - age) & insertionMask;
       return age;
     }
     if (!this.fits(field)) return literal;
-    this.slotFields[slot] = field;
+    this.occupy(slot, field);
     if (isPath && !this.mayIndexPath(field)) {
       this.slotCounters[slot] = refused;
       return literal;
     }
     this.slotCounters[slot] = table.next;
     return justInserted;
+  }
+
+  private occupy(slot: number, field: Field): void {
+    const before = this.slotFields[slot]!;
+    this.slotFields[slot] = field;
+    if (before === null || before === field || this.slotMask + 1 >= slotsMax) return;
+    if (++this.slotConflicts <= this.slotMask) return;
+    const slots = (this.slotMask + 1) * 2;
+    this.slotFields = emptySlots<Field | null>(slots, null);
+    this.slotCounters = emptySlots(slots, 0);
+    this.slotMask = slots - 1;
+    this.slotConflicts = 0;
   }
 
   private fits(field: Field): boolean {
@@ -165,7 +180,7 @@ export class HpackEncoder {
   /** The index under which the field's name can be had, 0 when there is none. */
   private nameIndex(id: number): number {
     const fixed = staticNameIndex[id]!;
-    if (fixed > 0) return fixed;
+    if (fixed > 0 || this.nameCounters === null) return fixed;
     const age = this.table.ageOf(this.nameCounters[id]!);
     return age >= 0 && this.table.at(age)!.id === id ? staticTableLength + 1 + age : 0;
   }

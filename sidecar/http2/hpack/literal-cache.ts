@@ -6,19 +6,25 @@
  */
 import { copyOf } from './block-cache.ts';
 import type { Field } from './field.ts';
+import { emptySlots, slotsMax, slotsMin } from './slots.ts';
 
-const slots = 64;
 /** Lengths from here on take more than one byte, and repeat too rarely. */
 const textBytesMax = 0x7f;
 
 export class LiteralCache {
-  private readonly hashes = new Int32Array(slots);
-  private readonly texts: (Uint8Array | null)[] = new Array<Uint8Array | null>(slots).fill(null);
-  private readonly fields: (Field | null)[] = new Array<Field | null>(slots).fill(null);
-  private readonly kinds = new Int16Array(slots);
+  private hashes: number[] = [];
+  private texts: (Uint8Array | null)[] = [];
+  private fields: (Field | null)[] = [];
+  private kinds: number[] = [];
+  private mask = 0;
+  private conflicts = 0;
   private hash = 0;
   /** What was looked up last came before and was not kept yet. */
   isWanted = false;
+
+  constructor() {
+    this.clear(slotsMin);
+  }
 
   /** The field that was made of the string at `at` (RFC 7541 §5.2) the last time, for the same kind of use. */
   find(kind: number, buf: Uint8Array, at: number, end: number): Field | null {
@@ -34,10 +40,9 @@ export class LiteralCache {
     hash = Math.imul(hash ^ buf[last]!, 0x01000193);
     hash ^= hash >>> 15;
     this.hash = hash;
-    const slot = hash & (slots - 1);
+    const slot = hash & this.mask;
     if (this.hashes[slot] !== hash) {
-      this.hashes[slot] = hash;
-      this.fields[slot] = null;
+      this.replace(slot, hash);
       return null;
     }
     const field = this.fields[slot]!;
@@ -56,9 +61,25 @@ export class LiteralCache {
   /** Keeps the field made of what was looked up last. */
   keep(kind: number, buf: Uint8Array, at: number, field: Field): void {
     if (!this.isWanted) return;
-    const slot = this.hash & (slots - 1);
+    const slot = this.hash & this.mask;
     this.kinds[slot] = kind;
     this.texts[slot] = copyOf(buf, at, at + 1 + (buf[at]! & 0x7f));
     this.fields[slot] = field;
+  }
+
+  private replace(slot: number, hash: number): void {
+    const isConflict = this.hashes[slot] !== 0;
+    this.hashes[slot] = hash;
+    this.fields[slot] = null;
+    if (isConflict && ++this.conflicts > this.mask && this.mask + 1 < slotsMax) this.clear((this.mask + 1) * 2);
+  }
+
+  private clear(slots: number): void {
+    this.hashes = emptySlots(slots, 0);
+    this.texts = emptySlots<Uint8Array | null>(slots, null);
+    this.fields = emptySlots<Field | null>(slots, null);
+    this.kinds = emptySlots(slots, 0);
+    this.mask = slots - 1;
+    this.conflicts = 0;
   }
 }
