@@ -45,7 +45,7 @@ import { HealthChecks } from './io/upstream/health-checks.ts';
 import { UpstreamPool } from './io/upstream/pool.ts';
 import type { PoolCounts } from './io/upstream/pool-counts.ts';
 import { notShared, type Sharing } from './policy/sharing.ts';
-import { LivePolicy, type PolicyOrigin, type StandingPolicy } from './policy/swap.ts';
+import { LivePolicy, type OnTransition, type PolicyOrigin, type StandingPolicy } from './policy/swap.ts';
 import type { BreakerTransition } from './resilience/breaker.ts';
 import { AuthorityMap } from './routing/authority.ts';
 import { Cluster, type EndpointInput } from './routing/cluster.ts';
@@ -71,7 +71,8 @@ export interface Common {
   readonly unrouted: SharedArrayBuffer;
   readonly accessLines: SharedArrayBuffer;
   trafficOf(target: string): SharedArrayBuffer;
-  onTransition(target: string, transition: BreakerTransition): void;
+  /** `route`: whose breaker; '' = the service's. */
+  onTransition(target: string, transition: BreakerTransition, route: string): void;
 }
 
 /** Where the data plane listens, as the first log line says it. */
@@ -140,7 +141,7 @@ export class DataPlane implements Plane {
     this.unrouted = new TrafficStats('outbound', 'unknown', common?.unrouted);
     this.timers = new Timers(
       this.wheel,
-      () => this.policy.inbound.admission,
+      () => this.policy,
       (nowMs, lagMs) => this.shedder.sample(nowMs, lagMs, heapShare()),
     );
     const explicit = new Map(config.authority.map(splitPair));
@@ -316,8 +317,8 @@ export class DataPlane implements Plane {
 
   private createTarget(key: string): Target {
     const { common } = this;
-    const onTransition =
-      common === null ? this.breakerLog.of(key) : (to: BreakerTransition) => common.onTransition(key, to);
+    const onTransition: OnTransition =
+      common === null ? this.breakerLog.of(key) : (to, route) => common.onTransition(key, to, route);
     const policy = new LivePolicy(key, onTransition, this.sharing('outbound'));
     const standing = this.policies.get(key);
     if (standing !== undefined) policy.apply(standing.spec, standing.origin, clock.nowMs, standing.outbound);

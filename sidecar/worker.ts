@@ -35,7 +35,7 @@ async function work(port: MessagePort, start: WorkerStart): Promise<void> {
         rows.set(target, row);
         return row;
       },
-      onTransition: (target, transition) => main.say({ kind: 'transition', target, transition }),
+      onTransition: (target, transition, route) => main.say({ kind: 'transition', target, transition, route }),
     },
   });
   for (const [target, list] of start.endpoints) plane.setEndpoints(target, list);

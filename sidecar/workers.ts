@@ -284,9 +284,10 @@ export class Workers implements Plane, SeatOwner {
         break;
       }
       case 'transition': {
-        const breaker = this.targets.get(message.target)?.policy.outbound.breaker;
-        if (breaker) breaker.cause = message.transition.cause;
-        this.breakerLog.of(message.target)(message.transition);
+        const { target, transition, route } = message;
+        const breaker = this.targets.get(target)?.policy.breakerOf(route);
+        if (breaker) breaker.cause = transition.cause;
+        this.breakerLog.of(target)(transition, route);
         break;
       }
       case 'log':

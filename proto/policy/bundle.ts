@@ -16,7 +16,7 @@ import { validateSpecAlone } from './validate.ts';
 
 export const bundleFormat = 1;
 const sourcesMax = 1000;
-/** A bundle is 9 deep; what a later version adds will be little deeper. */
+/** A bundle is 11 deep; what a later version adds will be little deeper. */
 const depthMax = 32;
 const versionMax = 2 ** 53 - 1;
 const strict = { additionalProperties: false } as const;

@@ -5,6 +5,7 @@
  */
 import { type EffectiveInbound, inboundWithDefaults } from './defaults-inbound.ts';
 import { type EffectiveOutbound, outboundWithDefaults } from './defaults-outbound.ts';
+import { type EffectiveRoute, routeWithDefaults } from './defaults-routes.ts';
 import type { Enforcement, PolicySpec } from './schema.ts';
 
 export type { EffectiveBreaker } from './defaults-breaker.ts';
@@ -12,6 +13,7 @@ export type { EffectiveHealthCheck } from './defaults-health-check.ts';
 export type { EffectiveInbound } from './defaults-inbound.ts';
 export { defaultConnectTimeout, type EffectiveOutbound } from './defaults-outbound.ts';
 export { defaultKeysMax, type EffectiveRateLimit } from './defaults-rate-limits.ts';
+export type { EffectiveRoute } from './defaults-routes.ts';
 
 /** A PolicySpec with nothing left open; it is itself a valid PolicySpec. */
 export interface EffectiveSpec {
@@ -19,6 +21,8 @@ export interface EffectiveSpec {
   enforcement: Enforcement;
   inbound: EffectiveInbound;
   outbound: EffectiveOutbound;
+  /** Only where there are any. */
+  routes?: EffectiveRoute[];
 }
 
 /** Takes a spec that has passed parsing. */
@@ -28,5 +32,6 @@ export function withDefaults(spec: PolicySpec): EffectiveSpec {
     enforcement: spec.enforcement ?? 'enforce',
     inbound: inboundWithDefaults(spec.inbound ?? {}),
     outbound: outboundWithDefaults(spec.outbound ?? {}),
+    ...(spec.routes && { routes: spec.routes.map(routeWithDefaults) }),
   };
 }

@@ -145,6 +145,14 @@ const rulesByPath: Readonly<Record<string, { rule: string; message: string }>> =
     rule: '!has(self.default) || !has(self.max) || duration(self.default) <= duration(self.max)',
     message: 'default is longer than max',
   },
+  '.match': {
+    rule: '!has(self.grpc) || !has(self.path)',
+    message: 'grpc names the path already',
+  },
+  '.match.headers[]': {
+    rule: 'has(self.exact) != has(self.present)',
+    message: 'a header is compared in one way: exact or present',
+  },
   '.outbound.circuitBreaker': {
     rule: '!has(self.openFor) || !has(self.openForMax) || duration(self.openFor) <= duration(self.openForMax)',
     message: 'openFor is longer than openForMax',
@@ -190,12 +198,14 @@ function structural(schema: unknown, path: string): Json {
   const items = member(schema, 'items');
   if (items !== undefined) {
     result.items = structural(items, `${path}[]`);
-    if (member(items, 'type') === 'object') {
+    if (member(items, 'type') === 'object' && member(schema, 'x-weir-ordered') !== true) {
       result['x-kubernetes-list-type'] = 'map';
       result['x-kubernetes-list-map-keys'] = ['name'];
     } else result['x-kubernetes-list-type'] = 'atomic';
   }
-  const rules = [...durationRules(schema), ...(rulesByPath[path] ? [rulesByPath[path]] : [])];
+  // A route's sections are those of the service.
+  const rule = rulesByPath[path.replace('.routes[].', '.')];
+  const rules = [...durationRules(schema), ...(rule ? [rule] : [])];
   if (rules.length > 0) result['x-kubernetes-validations'] = rules;
   return result;
 }

@@ -11,6 +11,7 @@ import { type Static, Type } from 'typebox';
 import { InboundSpec } from './schema-inbound.ts';
 import { OutboundSpec } from './schema-outbound.ts';
 import { dnsLabel, dnsLabelPattern, oneOf, strict } from './schema-parts.ts';
+import { RoutesSpec } from './schema-routes.ts';
 
 export * from './schema-breaker.ts';
 export * from './schema-concurrency.ts';
@@ -22,6 +23,7 @@ export * from './schema-outbound.ts';
 export { dnsLabelPattern, durationPattern, ratePattern, sizePattern } from './schema-parts.ts';
 export * from './schema-queue.ts';
 export * from './schema-rate-limits.ts';
+export * from './schema-routes.ts';
 
 export const policyApiVersion = 'weir.dev/v1alpha1';
 export const policyKind = 'TrafficPolicy';
@@ -46,6 +48,7 @@ export const PolicySpec = Type.Object(
     ),
     inbound: Type.Optional(InboundSpec),
     outbound: Type.Optional(OutboundSpec),
+    routes: Type.Optional(RoutesSpec),
   },
   { ...strict, description: 'How traffic to one service is limited and protected.' },
 );

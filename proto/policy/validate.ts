@@ -9,6 +9,7 @@ import { defaultNamespace, TrafficPolicy } from './schema.ts';
 import { validateInbound } from './validate-inbound.ts';
 import { validateOutbound } from './validate-outbound.ts';
 import { quantitiesOutOfRange } from './validate-quantities.ts';
+import { validateRoutes } from './validate-routes.ts';
 
 export function validatePolicy(policy: unknown): Finding[] {
   return [
@@ -27,6 +28,7 @@ function validateSpec(spec: unknown, pointer: string): Finding[] {
   return [
     ...validateInbound(member(spec, 'inbound'), `${pointer}/inbound`),
     ...validateOutbound(member(spec, 'outbound'), `${pointer}/outbound`),
+    ...validateRoutes(spec, pointer),
   ];
 }
 

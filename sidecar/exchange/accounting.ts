@@ -3,15 +3,25 @@
  * them, durations only of what reached an upstream.
  */
 import { Reason, reasonTable } from '../../proto/reasons.ts';
+import type { RouteCounts } from '../policy/route-counts.ts';
 import { Outcome } from '../resilience/outcome.ts';
+import type { RequestView } from './context.ts';
 import type { TrafficStats } from './traffic-stats.ts';
 
 export function countArrival(traffic: TrafficStats): void {
   traffic.begin();
 }
 
-export function countEnd(traffic: TrafficStats, outcome: number, reason: number, durationMs: number): void {
+/** `route`: what the request's route counts, if it has one. */
+export function countEnd(
+  traffic: TrafficStats,
+  route: RouteCounts | null,
+  outcome: number,
+  reason: number,
+  durationMs: number,
+): void {
   traffic.end();
+  if (route !== null) countRouteEnd(route, outcome, reason);
   if (reason !== Reason.none && reason !== Reason.cancelled) {
     traffic.rejected[reason]! += 1;
     if (reasonTable[reason]!.kind !== 'upstream') return;
@@ -20,6 +30,18 @@ export function countEnd(traffic: TrafficStats, outcome: number, reason: number,
   else if (outcome === Outcome.failure) traffic.countFailure();
   else traffic.countIgnored();
   traffic.durations.record(durationMs);
+}
+
+/** In shadow: it would have been refused. */
+export function countWouldReject({ traffic, counts }: RequestView, reason: number): void {
+  traffic!.wouldReject[reason]! += 1;
+  if (counts !== null) counts.countWouldReject();
+}
+
+function countRouteEnd(route: RouteCounts, outcome: number, reason: number): void {
+  if (reason !== Reason.none && reason !== Reason.cancelled && reasonTable[reason]!.kind !== 'upstream') {
+    route.countRejected();
+  } else route.countEnd(outcome);
 }
 
 /** What was refused before there was a request to settle. */

@@ -7,6 +7,7 @@ import type { Admission, Waiter } from '../admission/admission.ts';
 import type { FlowBudget } from '../http2/flow-budget.ts';
 import type { HeaderList } from '../http2/hpack/field.ts';
 import type { FlowSettings } from '../policy/compiled.ts';
+import type { RouteCounts } from '../policy/route-counts.ts';
 import type { Breaker } from '../resilience/breaker.ts';
 import type { Endpoint } from '../routing/endpoint.ts';
 import type { Upstreams } from './http-stream.ts';
@@ -34,6 +35,8 @@ export interface RequestView extends Waiter {
   deadlineMs: number;
   connectTimeoutMs: number;
   traffic: TrafficStats | null;
+  /** What its route counts; null where the policy has no route for it. */
+  counts: RouteCounts | null;
   admission: Admission | null;
   /** How its content may flow; null = as it comes. */
   flow: FlowSettings | null;

@@ -17,6 +17,7 @@ import type { HeaderList } from '../http2/hpack/field.ts';
 import { SendQueue } from '../http2/send-queue.ts';
 import { ResetCause, type StreamHandler } from '../http2/stream.ts';
 import type { FlowSettings } from '../policy/compiled.ts';
+import type { RouteCounts } from '../policy/route-counts.ts';
 import type { Breaker } from '../resilience/breaker.ts';
 import { Outcome } from '../resilience/outcome.ts';
 import { outcomeOfReason } from './accounting.ts';
@@ -45,6 +46,7 @@ export class Exchange extends Timer implements AttemptOwner, StreamHandler {
   connectTimeoutMs = 1000;
   retryAfterMs = 0;
   traffic: TrafficStats | null = null;
+  counts: RouteCounts | null = null;
   admission: Admission | null = null;
   flow: FlowSettings | null = null;
   holdsPermit = false;

@@ -7,7 +7,7 @@ import { Reason } from '../../proto/reasons.ts';
 import type { HeaderList } from '../http2/hpack/field.ts';
 import type { RateLimitRule } from '../policy/compiled.ts';
 import type { LivePolicy } from '../policy/swap.ts';
-import { countArrival, countEnd, countRefused } from './accounting.ts';
+import { countArrival, countEnd, countRefused, countWouldReject } from './accounting.ts';
 import type { Clock, RequestView, Side } from './context.ts';
 import { deadlineOf } from './deadline-of.ts';
 import type { Gate } from './gate.ts';
@@ -42,8 +42,9 @@ export class InboundSide implements Side {
     const refusal = this.options.gate.refusalOf(request);
     if (refusal !== Reason.none) return refusal;
     if (meshToken !== null && !meshToken.accepts(request.head)) return Reason.unauthenticated;
-    const inbound = policy.inbound;
+    const inbound = policy.inboundFor(request.head);
     const { shadow } = inbound;
+    request.counts = inbound.counts;
     request.flow = inbound.flow;
     request.deadlineMs = deadlineOf(request.head, inbound.deadlineDefaultMs, inbound.deadlineMaxMs, nowMs);
     const rules = inbound.rateLimits;
@@ -54,11 +55,11 @@ export class InboundSide implements Side {
         request.retryAfterMs = waitMs;
         return Reason.rateLimit;
       }
-      traffic.wouldReject[Reason.rateLimit]! += 1;
+      countWouldReject(request, Reason.rateLimit);
     }
     const admission = inbound.admission;
     if (admission === null) return 0;
-    if (shadow && admission.inFlight >= inbound.concurrencyLimit) traffic.wouldReject[Reason.queueFull]! += 1;
+    if (shadow && admission.inFlight >= inbound.concurrencyLimit) countWouldReject(request, Reason.queueFull);
     request.admission = admission;
     const decision = admission.enter(request, nowMs);
     if (decision === 0) request.holdsPermit = true;
@@ -89,7 +90,7 @@ export class InboundSide implements Side {
 
   settle(request: RequestView, outcome: number, reason: number, wasQueued: boolean): void {
     const nowMs = this.options.clock.nowMs;
-    countEnd(this.options.traffic, outcome, reason, nowMs - request.startedMs);
+    countEnd(this.options.traffic, request.counts, outcome, reason, nowMs - request.startedMs);
     const { admission } = request;
     if (admission === null) return;
     if (request.holdsPermit) {

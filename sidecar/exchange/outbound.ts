@@ -6,7 +6,7 @@ import { Reason } from '../../proto/reasons.ts';
 import type { HeaderList } from '../http2/hpack/field.ts';
 import { Outcome } from '../resilience/outcome.ts';
 import type { Endpoint } from '../routing/endpoint.ts';
-import { countArrival, countEnd, countRefused } from './accounting.ts';
+import { countArrival, countEnd, countRefused, countWouldReject } from './accounting.ts';
 import type { AttemptView, Clock, RequestView, Side } from './context.ts';
 import { deadlineOf } from './deadline-of.ts';
 import type { Gate } from './gate.ts';
@@ -50,7 +50,8 @@ export class OutboundSide implements Side {
     const refusal = this.options.gate.refusalOf(request);
     if (refusal !== Reason.none) return refusal;
     target.cluster.counts.recordDemand();
-    const outbound = target.policy.outbound;
+    const outbound = target.policy.outboundFor(request.head);
+    request.counts = outbound.counts;
     request.connectTimeoutMs = outbound.connectTimeoutMs;
     request.deadlineMs = deadlineOf(request.head, outbound.timeoutMs, outbound.timeoutMs, nowMs);
     const { breaker } = outbound;
@@ -61,7 +62,7 @@ export class OutboundSide implements Side {
         request.retryAfterMs = waitMs;
         return breaker.refusalReason;
       }
-      target.traffic.wouldReject[breaker.refusalReason]! += 1;
+      countWouldReject(request, breaker.refusalReason);
       return 0;
     }
     request.breaker = breaker;
@@ -125,7 +126,7 @@ export class OutboundSide implements Side {
     const nowMs = this.options.clock.nowMs;
     const durationMs = nowMs - request.startedMs;
     const { breaker } = request;
-    if (request.traffic !== null) countEnd(request.traffic, outcome, reason, durationMs);
+    if (request.traffic !== null) countEnd(request.traffic, request.counts, outcome, reason, durationMs);
     // It never came to an attempt.
     if (breaker === null) return;
     request.breaker = null;

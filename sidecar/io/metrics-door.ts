@@ -14,6 +14,7 @@ import { createDoor } from './door.ts';
 import { defineFlowMetrics } from './flow-metrics.ts';
 import type { WorkerReading } from './plane.ts';
 import type { OverloadReading } from './plane-readings.ts';
+import { defineRouteMetrics, type RouteReading } from './route-metrics.ts';
 import { defineTlsMetrics } from './tls/tls-metrics.ts';
 import type { TlsReading } from './tls/tls-stats.ts';
 import type { EndpointHealthReading } from './upstream/endpoint-health.ts';
@@ -29,6 +30,7 @@ export interface MetricFacts {
   readonly version: string;
   traffic(): Iterable<TrafficStats>;
   breakers(): Iterable<BreakerReading>;
+  routes(): Iterable<RouteReading>;
   /** By "upstream|from|to", as labels of one counter. */
   breakerTransitions(): ReadonlyMap<string, number>;
   overload(): OverloadReading;
@@ -58,6 +60,7 @@ export function metricsDoor(facts: MetricFacts, token: string | undefined): Fast
   const registry = new Registry();
   defineMetrics(registry, facts);
   defineFlowMetrics(registry, () => facts.flow());
+  defineRouteMetrics(registry, () => facts.routes());
   defineTlsMetrics(registry, () => facts.tls());
   const door = createDoor();
   door.get('/metrics', async (request, reply) => {

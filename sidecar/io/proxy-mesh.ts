@@ -21,6 +21,7 @@ import type { BundleVerdict, Log, Mesh, TargetLink } from './control-link/mesh.t
 import type { BreakerReading, MetricFacts } from './metrics-door.ts';
 import type { Plane, WorkerReading } from './plane.ts';
 import type { OverloadReading } from './plane-readings.ts';
+import type { RouteReading } from './route-metrics.ts';
 import type { TlsReading } from './tls/tls-stats.ts';
 import type { EndpointHealthReading } from './upstream/endpoint-health.ts';
 import type { PoolCounts } from './upstream/pool-counts.ts';
@@ -133,6 +134,20 @@ export class ProxyMesh implements Mesh, MetricFacts, AdminFacts {
     }
   }
 
+  *routes(): Iterable<RouteReading> {
+    const { policy, targets } = this.parts.plane;
+    for (const counts of policy.routeCounts()) {
+      yield { direction: 'inbound', upstream: policy.target, counts, breaker: null };
+    }
+    for (const { key, policy } of targets.values()) {
+      for (const counts of policy.routeCounts()) {
+        const breaker = policy.breakerOf(counts.route);
+        breaker?.tick(tick());
+        yield { direction: 'outbound', upstream: key, counts, breaker };
+      }
+    }
+  }
+
   breakerTransitions(): ReadonlyMap<string, number> {
     return this.parts.plane.transitions;
   }
@@ -154,7 +169,7 @@ export class ProxyMesh implements Mesh, MetricFacts, AdminFacts {
   }
 
   queueDepth(): number {
-    return this.parts.plane.policy.inbound.admission?.queued ?? 0;
+    return this.parts.plane.policy.queued;
   }
 
   bufferedBytes(): number {

@@ -7,6 +7,7 @@ import { withDefaults } from '../../proto/policy/defaults.ts';
 import type { PolicySpec } from '../../proto/policy/schema.ts';
 import { compileInbound, type InboundSettings, passThroughInboundSettings } from './compile-inbound.ts';
 import { compileOutbound, type OutboundSettings, passThroughOutboundSettings } from './compile-outbound.ts';
+import { compileRoutes, type RouteSettings } from './compile-routes.ts';
 
 export { unlimited } from './compile-admission.ts';
 export type { InboundSettings } from './compile-inbound.ts';
@@ -16,18 +17,25 @@ export type { RateLimitSettings } from './compile-rate-limits.ts';
 export interface PolicySettings {
   readonly inbound: InboundSettings;
   readonly outbound: OutboundSettings;
+  /** In their order: the first that matches a request is its route. */
+  readonly routes: readonly RouteSettings[];
 }
 
 /** What is in force where no policy is, or a disabled one. A connection attempt still has to end. */
 export const passThroughSettings: PolicySettings = {
   inbound: passThroughInboundSettings,
   outbound: passThroughOutboundSettings,
+  routes: [],
 };
 
 /** Takes a spec that has passed parsing; with or without defaults. */
 export function compile(spec: PolicySpec | null): PolicySettings {
   if (spec === null || spec.enforcement === 'disabled') return passThroughSettings;
-  const { enforcement, inbound, outbound } = withDefaults(spec);
-  const shadow = enforcement === 'shadow';
-  return { inbound: compileInbound(inbound, shadow), outbound: compileOutbound(outbound, shadow) };
+  const effective = withDefaults(spec);
+  const shadow = effective.enforcement === 'shadow';
+  return {
+    inbound: compileInbound(effective.inbound, shadow),
+    outbound: compileOutbound(effective.outbound, shadow),
+    routes: compileRoutes(effective, shadow),
+  };
 }

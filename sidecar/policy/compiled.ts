@@ -5,6 +5,7 @@
 import type { Admission } from '../admission/admission.ts';
 import type { Breaker } from '../resilience/breaker.ts';
 import type { HealthCheckSettings } from '../resilience/health.ts';
+import type { RouteCounts } from './route-counts.ts';
 
 /** What a rule tells callers apart by. Header names are in lower case. */
 export type RateLimitKey =
@@ -51,6 +52,10 @@ export interface CompiledInbound {
   /** 0 = none. */
   readonly deadlineMaxMs: number;
   readonly flow: FlowSettings | null;
+  /** false: can be done without, and goes first. */
+  readonly essential: boolean;
+  /** What the request's route counts; null where the policy has no route for it. */
+  readonly counts: RouteCounts | null;
 }
 
 export interface CompiledOutbound {
@@ -63,4 +68,6 @@ export interface CompiledOutbound {
   readonly fleetBreaker: boolean;
   /** In shadow there is none: leaving out an endpoint is more than counting. */
   readonly healthCheck: HealthCheckSettings | null;
+  readonly essential: boolean;
+  readonly counts: RouteCounts | null;
 }

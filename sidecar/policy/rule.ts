@@ -6,7 +6,7 @@ import { KeyedRateLimiter } from '../admission/keyed-rate-limiter.ts';
 import { GcraLimiter } from '../admission/rate-limiter.ts';
 import { ownerOf } from '../admission/seat.ts';
 import { SharedKeyedRateLimiter } from '../admission/shared-keyed-rate-limiter.ts';
-import type { RateLimitSettings } from './compile.ts';
+import type { RateLimitSettings } from './compile-rate-limits.ts';
 import type { RateLimitKey, RateLimitRule } from './compiled.ts';
 import { notShared, type Sharing } from './sharing.ts';
 

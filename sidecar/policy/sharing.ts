@@ -9,7 +9,8 @@ import { GcraLimiter } from '../admission/rate-limiter.ts';
 import { alone, type Seat } from '../admission/seat.ts';
 import { SharedKeyedRateLimiter } from '../admission/shared-keyed-rate-limiter.ts';
 import { sharedBreakerBytes } from '../resilience/shared-breaker.ts';
-import type { RateLimitSettings } from './compile.ts';
+import type { RateLimitSettings } from './compile-rate-limits.ts';
+import { RouteCounts } from './route-counts.ts';
 
 /** The memory of one policy's limits; null where there is no limit or it is not shared. */
 export interface PolicyMemory {
@@ -17,6 +18,10 @@ export interface PolicyMemory {
   readonly rules: readonly (SharedArrayBuffer | null)[];
   readonly admission: SharedArrayBuffer | null;
   readonly breaker: SharedArrayBuffer | null;
+  /** What a route counts. */
+  readonly counts: SharedArrayBuffer | null;
+  /** By name; of what they have for themselves. */
+  readonly routes: ReadonlyMap<string, PolicyMemory>;
 }
 
 export interface Sharing {
@@ -35,6 +40,10 @@ export function memoryForRule({ part }: Sharing, { key, keysMax }: RateLimitSett
 
 export function memoryForAdmission({ part, seat }: Sharing): SharedArrayBuffer | null {
   return part === 'inbound' ? new SharedArrayBuffer(PermitLedger.bytesFor(seat.count)) : null;
+}
+
+export function memoryForRouteCounts({ part, seat }: Sharing): SharedArrayBuffer | null {
+  return part === 'nothing' ? null : new SharedArrayBuffer(RouteCounts.bytesFor(seat.count));
 }
 
 export function memoryForBreaker({ part }: Sharing): SharedArrayBuffer | null {

@@ -7,28 +7,23 @@
  *                 that took one return it to the object they took it from. Without a limit it admits everybody, so
  *                 those that wait get in when the limit is taken away
  *   breaker       reconfigured in place while there is one; a new one begins closed
+ *   route         the same as long as its name is; one that is gone admits all who wait at limits of its own
  */
-import { canonicalJson } from '../../proto/policy/canonical-json.ts';
 import type { PolicySpec } from '../../proto/policy/schema.ts';
-import { Admission, type AdmissionSettings } from '../admission/admission.ts';
-import { ownerOf } from '../admission/seat.ts';
-import { Breaker, type BreakerTransition } from '../resilience/breaker.ts';
-import { SharedBreaker } from '../resilience/shared-breaker.ts';
-import { compile, type OutboundSettings, passThroughSettings, type RateLimitSettings, unlimited } from './compile.ts';
+import type { Breaker, BreakerTransition } from '../resilience/breaker.ts';
+import { compile, type PolicySettings, passThroughSettings, unlimited } from './compile.ts';
+import type { RouteSettings } from './compile-routes.ts';
 import type { CompiledInbound, CompiledOutbound } from './compiled.ts';
-import { Rule } from './rule.ts';
-import {
-  memoryForAdmission,
-  memoryForBreaker,
-  memoryForRule,
-  notShared,
-  type PolicyMemory,
-  type Sharing,
-} from './sharing.ts';
+import { LiveInbound, passThroughInbound } from './live-inbound.ts';
+import { LiveOutbound, passThroughOutbound } from './live-outbound.ts';
+import { LiveRoute } from './live-route.ts';
+import type { RouteCounts } from './route-counts.ts';
+import type { RequestHead } from './route-match.ts';
+import { RouteTable } from './route-table.ts';
+import { notShared, type PolicyMemory, type Sharing } from './sharing.ts';
 
-/** Shared by every target without a policy. */
-export const passThroughInbound: CompiledInbound = { ...passThroughSettings.inbound, rateLimits: [], admission: null };
-export const passThroughOutbound: CompiledOutbound = { ...passThroughSettings.outbound, breaker: null };
+export { passThroughInbound } from './live-inbound.ts';
+export { passThroughOutbound } from './live-outbound.ts';
 
 /** As it stands for one target, with where its limits keep their numbers. */
 export interface StandingPolicy {
@@ -46,28 +41,43 @@ export interface PolicyOrigin {
   readonly hash: string;
 }
 
+/** `route` is empty for the service's own breaker. */
+export type OnTransition = (transition: BreakerTransition, route: string) => void;
+
 export class LivePolicy {
   /** `<namespace>/<service>`. */
   readonly target: string;
+  /** Of requests that no route matches; of all while there are no routes. */
   inbound: CompiledInbound = passThroughInbound;
   outbound: CompiledOutbound = passThroughOutbound;
   /** Of what was applied last; version 0: nothing yet. */
   epoch = '';
   version = 0;
   hash = '';
-  private readonly onTransition: ((transition: BreakerTransition) => void) | undefined;
+  private inboundRoutes: RouteTable<CompiledInbound> | null = null;
+  private outboundRoutes: RouteTable<CompiledOutbound> | null = null;
+  private readonly onTransition: OnTransition | undefined;
   private readonly sharing: Sharing;
-  private admissionMemory: SharedArrayBuffer | null = null;
-  private breakerMemory: SharedArrayBuffer | null = null;
-  private rules: readonly Rule[] = [];
-  private admission: Admission | null = null;
-  private admissionSettings: AdmissionSettings = unlimited;
+  private readonly liveInbound: LiveInbound;
+  private readonly liveOutbound: LiveOutbound;
+  private liveRoutes: ReadonlyMap<string, LiveRoute> = new Map();
 
   /** `onTransition` hears of every breaker this target ever has. */
-  constructor(target: string, onTransition?: (transition: BreakerTransition) => void, sharing = notShared) {
+  constructor(target: string, onTransition?: OnTransition, sharing = notShared) {
     this.target = target;
     this.onTransition = onTransition;
     this.sharing = sharing;
+    this.liveInbound = new LiveInbound(sharing);
+    this.liveOutbound = new LiveOutbound(sharing, onTransition && ((transition) => onTransition(transition, '')));
+  }
+
+  /** For this request; without routes it costs one comparison. */
+  inboundFor(head: RequestHead): CompiledInbound {
+    return this.inboundRoutes === null ? this.inbound : this.inboundRoutes.settingsFor(head);
+  }
+
+  outboundFor(head: RequestHead): CompiledOutbound {
+    return this.outboundRoutes === null ? this.outbound : this.outboundRoutes.settingsFor(head);
   }
 
   /**
@@ -76,78 +86,137 @@ export class LivePolicy {
    */
   apply(spec: PolicySpec | null, origin: PolicyOrigin, nowMs: number, given: PolicyMemory | null = null): void {
     const settings = compile(spec);
-    const rules = settings.inbound.rateLimits.map((limit, i) => this.ruleFor(limit, given?.rules[i] ?? null));
-    const wanted = settings.inbound.admission;
-    if (wanted !== null && this.admission === null) {
-      this.admissionMemory = given?.admission ?? memoryForAdmission(this.sharing);
-      this.admission = new Admission(wanted, this.sharing.seat, this.admissionMemory ?? undefined);
-      this.admissionSettings = wanted;
-    }
-    const admission = wanted === null ? null : this.admission;
-    const breaker = this.breakerFor(settings.outbound, given?.breaker ?? null);
+    const { inbound, rules } = this.liveInbound.build(settings.inbound, given);
+    const { outbound, breaker } = this.liveOutbound.build(settings.outbound, given);
+    const built = settings.routes.map((route) => this.buildRoute(route, inbound, outbound, given));
+    const gone = [...this.liveRoutes.values()].filter(({ name }) => !settings.routes.some((one) => one.name === name));
 
-    this.inbound =
-      settings.inbound === passThroughSettings.inbound
-        ? passThroughInbound
-        : { ...settings.inbound, rateLimits: rules, admission };
-    this.outbound =
-      settings.outbound === passThroughSettings.outbound ? passThroughOutbound : { ...settings.outbound, breaker };
-    this.rules = rules;
+    this.inbound = settings === passThroughSettings ? passThroughInbound : inbound;
+    this.outbound = settings === passThroughSettings ? passThroughOutbound : outbound;
+    this.liveInbound.rules = rules;
+    this.liveOutbound.breaker = breaker;
+    for (const one of built) {
+      one.live.inbound.rules = one.inbound.rules;
+      one.live.outbound.breaker = one.outbound.breaker;
+    }
+    this.liveRoutes = new Map(built.map(({ live }) => [live.name, live]));
+    const routesOf = <T>(pick: (one: BuiltRoute) => T) =>
+      built.map((one) => ({ match: one.settings.match, settings: pick(one) }));
+    this.inboundRoutes =
+      built.length === 0
+        ? null
+        : new RouteTable(
+            routesOf((one) => one.inbound.inbound),
+            this.inbound,
+          );
+    this.outboundRoutes =
+      built.length === 0
+        ? null
+        : new RouteTable(
+            routesOf((one) => one.outbound.outbound),
+            this.outbound,
+          );
     this.epoch = origin.epoch;
     this.version = origin.version;
     this.hash = origin.hash;
 
     // Last, since these call back: whoever is admitted or refused now already meets the new policy.
-    this.reconfigureBreaker(settings.outbound, nowMs);
-    this.reconfigureAdmission(wanted ?? unlimited, nowMs);
+    reconfigure(this.liveInbound, this.liveOutbound, settings, nowMs);
+    for (const one of built) reconfigure(one.live.inbound, one.live.outbound, one.settings, nowMs);
+    for (const { inbound } of gone) inbound.reconfigure(unlimited, nowMs);
   }
 
   /** For the other threads' `given`. */
   get memory(): PolicyMemory {
-    return {
-      rules: this.rules.map((rule) => rule.memory),
-      admission: this.admissionMemory,
-      breaker: this.outbound.breaker === null ? null : this.breakerMemory,
-    };
+    const routes = new Map([...this.liveRoutes].map(([name, route]) => [name, route.memory]));
+    return { ...this.liveInbound.memory, ...this.liveOutbound.memory, counts: null, routes };
+  }
+
+  /** Requests that wait at the service's limit and at those of its routes, in all threads. */
+  get queued(): number {
+    let sum = this.liveInbound.admission?.queued ?? 0;
+    for (const { inbound } of this.liveRoutes.values()) sum += inbound.admission?.queued ?? 0;
+    return sum;
+  }
+
+  /** Refuses whoever has waited too long. */
+  expire(nowMs: number): void {
+    this.liveInbound.admission?.expire(nowMs);
+    for (const { inbound } of this.liveRoutes.values()) inbound.admission?.expire(nowMs);
   }
 
   /** Another thread granted permits to this one. */
   onGranted(nowMs: number): void {
-    this.admission?.onGranted(nowMs);
+    this.liveInbound.admission?.onGranted(nowMs);
+    for (const { inbound } of this.liveRoutes.values()) inbound.admission?.onGranted(nowMs);
   }
 
   /** That thread is dead: what it held of the limits is free again. */
   abandon(seat: number, nowMs: number): void {
-    this.admission?.abandon(seat, nowMs);
+    this.liveInbound.admission?.abandon(seat, nowMs);
+    for (const { inbound } of this.liveRoutes.values()) inbound.admission?.abandon(seat, nowMs);
   }
 
-  private ruleFor(settings: RateLimitSettings, given: SharedArrayBuffer | null): Rule {
-    const kept = this.rules.find((rule) => isSame(rule.settings, settings));
-    return kept ?? new Rule(settings, given ?? memoryForRule(this.sharing, settings), this.sharing);
+  *routeCounts(): Iterable<RouteCounts> {
+    for (const { counts } of this.liveRoutes.values()) yield counts;
   }
 
-  private breakerFor({ breaker: settings }: OutboundSettings, given: SharedArrayBuffer | null): Breaker | null {
-    if (settings === null) return null;
-    if (this.outbound.breaker !== null) return this.outbound.breaker;
-    this.breakerMemory = given ?? memoryForBreaker(this.sharing);
-    if (this.breakerMemory === null) return new Breaker(settings, this.onTransition);
-    return new SharedBreaker(settings, this.onTransition, this.breakerMemory, ownerOf(this.sharing.seat));
+  /** The breakers that routes have for themselves. */
+  *routeBreakers(): Iterable<{ readonly route: string; readonly breaker: Breaker }> {
+    for (const { name, outbound } of this.liveRoutes.values()) {
+      if (outbound.breaker !== null) yield { route: name, breaker: outbound.breaker };
+    }
   }
 
-  private reconfigureBreaker({ breaker: settings, fleetBreaker }: OutboundSettings, nowMs: number): void {
-    const { breaker } = this.outbound;
-    if (settings === null || breaker === null) return;
-    breaker.reconfigure(settings, nowMs);
-    if (!fleetBreaker) breaker.applyFleet(null, nowMs);
+  /** `route` is empty for the service's own. */
+  breakerOf(route: string): Breaker | null {
+    return (route === '' ? this.liveOutbound : this.liveRoutes.get(route)?.outbound)?.breaker ?? null;
   }
 
-  private reconfigureAdmission(settings: AdmissionSettings, nowMs: number): void {
-    if (this.admission === null || isSame(this.admissionSettings, settings)) return;
-    this.admissionSettings = settings;
-    this.admission.reconfigure(settings, nowMs);
+  private buildRoute(
+    settings: RouteSettings,
+    inbound: CompiledInbound,
+    outbound: CompiledOutbound,
+    given: PolicyMemory | null,
+  ): BuiltRoute {
+    const { name, essential, own } = settings;
+    const memory = given?.routes.get(name) ?? null;
+    const live = this.liveRoutes.get(name) ?? this.newRoute(name, memory);
+    const { counts } = live;
+    return {
+      live,
+      settings,
+      inbound: live.inbound.build(settings.inbound, memory, { service: inbound, own: own.inbound, essential, counts }),
+      outbound: live.outbound.build(settings.outbound, memory, {
+        service: outbound,
+        own: own.outbound,
+        essential,
+        counts,
+      }),
+    };
+  }
+
+  private newRoute(name: string, given: PolicyMemory | null): LiveRoute {
+    const { onTransition } = this;
+    return new LiveRoute(name, this.sharing, given, onTransition && ((transition) => onTransition(transition, name)));
   }
 }
 
-function isSame(left: object, right: object): boolean {
-  return left === right || canonicalJson(left) === canonicalJson(right);
+interface BuiltRoute {
+  readonly live: LiveRoute;
+  readonly settings: RouteSettings;
+  readonly inbound: ReturnType<LiveInbound['build']>;
+  readonly outbound: ReturnType<LiveOutbound['build']>;
+}
+
+/** Of a route, what it does not have for itself is not its to limit. */
+function reconfigure(
+  inbound: LiveInbound,
+  outbound: LiveOutbound,
+  settings: PolicySettings | RouteSettings,
+  nowMs: number,
+): void {
+  outbound.reconfigure(settings.outbound, nowMs);
+  const isOwn = !('own' in settings) || settings.own.inbound.has('concurrency');
+  inbound.reconfigure(isOwn ? (settings.inbound.admission ?? unlimited) : unlimited, nowMs);
 }

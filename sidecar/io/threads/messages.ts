@@ -59,6 +59,11 @@ export type FromWorker =
   /** The first request for a target, in this worker. */
   | { readonly kind: 'target'; readonly target: string; readonly traffic: SharedArrayBuffer }
   | { readonly kind: 'counts'; readonly target: string; readonly counts: TargetCountsView }
-  | { readonly kind: 'transition'; readonly target: string; readonly transition: BreakerTransition }
+  | {
+      readonly kind: 'transition';
+      readonly target: string;
+      readonly transition: BreakerTransition;
+      readonly route: string;
+    }
   | { readonly kind: 'readings'; readonly readings: PlaneReadings }
   | { readonly kind: 'log'; readonly level: LogLevel; readonly msg: string; readonly fields: LogFields };

@@ -55,6 +55,7 @@ describe('compile', () => {
           healthyAfter: 1,
         },
       },
+      routes: [],
     });
   });
 

@@ -1,0 +1,94 @@
+/**
+ * The inbound side in force for a service or for one of its routes, with what has state. A route has a rate limiter or
+ * an admission of its own only for the sections that it names; else it is the service's, whose limits then count the
+ * route's requests with all others.
+ */
+import { canonicalJson } from '../../proto/policy/canonical-json.ts';
+import { Admission, type AdmissionSettings } from '../admission/admission.ts';
+import { unlimited } from './compile-admission.ts';
+import { type InboundSettings, passThroughInboundSettings } from './compile-inbound.ts';
+import type { RateLimitSettings } from './compile-rate-limits.ts';
+import type { CompiledInbound } from './compiled.ts';
+import type { RouteCounts } from './route-counts.ts';
+import { Rule } from './rule.ts';
+import { memoryForAdmission, memoryForRule, type PolicyMemory, type Sharing } from './sharing.ts';
+
+/** Shared by every target without a policy. */
+export const passThroughInbound: CompiledInbound = {
+  ...passThroughInboundSettings,
+  rateLimits: [],
+  admission: null,
+  essential: true,
+  counts: null,
+};
+
+/** What makes a route of the service's settings. */
+export interface RouteOf<Compiled> {
+  readonly service: Compiled;
+  readonly own: ReadonlySet<string>;
+  readonly essential: boolean;
+  readonly counts: RouteCounts;
+}
+
+export class LiveInbound {
+  rules: readonly Rule[] = [];
+  /** One for the life of the service or route, also while it is not in force. */
+  admission: Admission | null = null;
+  private admissionMemory: SharedArrayBuffer | null = null;
+  private readonly sharing: Sharing;
+  private admissionSettings: AdmissionSettings = unlimited;
+
+  constructor(sharing: Sharing) {
+    this.sharing = sharing;
+  }
+
+  /** What will be in force; nothing that is in force changes yet. `given`: see LivePolicy.apply. */
+  build(
+    settings: InboundSettings,
+    given: PolicyMemory | null,
+    route: RouteOf<CompiledInbound> | null = null,
+  ): { readonly inbound: CompiledInbound; readonly rules: readonly Rule[] } {
+    const owns = (section: string): boolean => route === null || route.own.has(section);
+    const rules = owns('rateLimits')
+      ? settings.rateLimits.map((limit, i) => this.ruleFor(limit, given?.rules[i] ?? null))
+      : [];
+    const inbound: CompiledInbound = {
+      ...settings,
+      rateLimits: owns('rateLimits') ? rules : route!.service.rateLimits,
+      admission: owns('concurrency') ? this.admissionFor(settings.admission, given) : route!.service.admission,
+      essential: route?.essential ?? true,
+      counts: route?.counts ?? null,
+    };
+    return { inbound, rules };
+  }
+
+  get memory(): Pick<PolicyMemory, 'rules' | 'admission'> {
+    return { rules: this.rules.map((rule) => rule.memory), admission: this.admissionMemory };
+  }
+
+  /** Calls back: whoever is admitted or refused now already meets the new policy. */
+  reconfigure(settings: AdmissionSettings, nowMs: number): void {
+    if (this.admission === null || isSame(this.admissionSettings, settings)) return;
+    this.admissionSettings = settings;
+    this.admission.reconfigure(settings, nowMs);
+  }
+
+  private ruleFor(settings: RateLimitSettings, given: SharedArrayBuffer | null): Rule {
+    const kept = this.rules.find((rule) => isSame(rule.settings, settings));
+    return kept ?? new Rule(settings, given ?? memoryForRule(this.sharing, settings), this.sharing);
+  }
+
+  private admissionFor(wanted: AdmissionSettings | null, given: PolicyMemory | null): Admission | null {
+    if (wanted === null) return null;
+    if (this.admission === null) {
+      this.admissionMemory = given?.admission ?? memoryForAdmission(this.sharing);
+      this.admission = new Admission(wanted, this.sharing.seat, this.admissionMemory ?? undefined);
+      this.admissionSettings = wanted;
+    }
+    return this.admission;
+  }
+}
+
+function isSame(left: object, right: object): boolean {
+  return left === right || canonicalJson(left) === canonicalJson(right);
+}

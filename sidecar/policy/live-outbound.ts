@@ -1,0 +1,69 @@
+/**
+ * The outbound side in force for a service or for one of its routes, with what has state; see live-inbound.ts. The
+ * verdict of the fleet is about the service, so a route's own breaker knows none.
+ */
+import { ownerOf } from '../admission/seat.ts';
+import { Breaker, type BreakerTransition } from '../resilience/breaker.ts';
+import { SharedBreaker } from '../resilience/shared-breaker.ts';
+import { type OutboundSettings, passThroughOutboundSettings } from './compile-outbound.ts';
+import type { CompiledOutbound } from './compiled.ts';
+import type { RouteOf } from './live-inbound.ts';
+import { memoryForBreaker, type PolicyMemory, type Sharing } from './sharing.ts';
+
+/** Shared by every target without a policy. */
+export const passThroughOutbound: CompiledOutbound = {
+  ...passThroughOutboundSettings,
+  breaker: null,
+  essential: true,
+  counts: null,
+};
+
+export class LiveOutbound {
+  /** The one that is its own. */
+  breaker: Breaker | null = null;
+  private breakerMemory: SharedArrayBuffer | null = null;
+  private readonly sharing: Sharing;
+  private readonly onTransition: ((transition: BreakerTransition) => void) | undefined;
+
+  constructor(sharing: Sharing, onTransition: ((transition: BreakerTransition) => void) | undefined) {
+    this.sharing = sharing;
+    this.onTransition = onTransition;
+  }
+
+  /** What will be in force; nothing that is in force changes yet. `given`: see LivePolicy.apply. */
+  build(
+    settings: OutboundSettings,
+    given: PolicyMemory | null,
+    route: RouteOf<CompiledOutbound> | null = null,
+  ): { readonly outbound: CompiledOutbound; readonly breaker: Breaker | null } {
+    const owns = (section: string): boolean => route === null || route.own.has(section);
+    const breaker = owns('circuitBreaker') ? this.breakerFor(settings, given) : null;
+    const outbound: CompiledOutbound = {
+      ...settings,
+      breaker: owns('circuitBreaker') ? breaker : route!.service.breaker,
+      fleetBreaker: settings.fleetBreaker && !(route !== null && owns('circuitBreaker')),
+      essential: route?.essential ?? true,
+      counts: route?.counts ?? null,
+    };
+    return { outbound, breaker };
+  }
+
+  get memory(): Pick<PolicyMemory, 'breaker'> {
+    return { breaker: this.breaker === null ? null : this.breakerMemory };
+  }
+
+  reconfigure({ breaker: settings, fleetBreaker }: OutboundSettings, nowMs: number): void {
+    const { breaker } = this;
+    if (settings === null || breaker === null) return;
+    breaker.reconfigure(settings, nowMs);
+    if (!fleetBreaker) breaker.applyFleet(null, nowMs);
+  }
+
+  private breakerFor({ breaker: settings }: OutboundSettings, given: PolicyMemory | null): Breaker | null {
+    if (settings === null) return null;
+    if (this.breaker !== null) return this.breaker;
+    this.breakerMemory = given?.breaker ?? memoryForBreaker(this.sharing);
+    if (this.breakerMemory === null) return new Breaker(settings, this.onTransition);
+    return new SharedBreaker(settings, this.onTransition, this.breakerMemory, ownerOf(this.sharing.seat));
+  }
+}

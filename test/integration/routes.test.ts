@@ -1,0 +1,128 @@
+/** Routes of a policy over real sockets: limits and breakers of their own, in one thread and in two, by path and by gRPC method. */
+import { writeFileSync } from 'node:fs';
+import http from 'node:http';
+import { join } from 'node:path';
+import * as grpc from '@grpc/grpc-js';
+import { afterEach, describe, expect, it } from 'vitest';
+import { echoClient, startEcho } from '../support/echo-service.ts';
+import { startWeir, text } from '../support/process.ts';
+import { startSidecar } from '../support/sidecar.ts';
+import { tempDir } from '../support/temp-dir.ts';
+
+const ephemeral = ['inbound', 'outbound', 'health', 'metrics', 'admin'].flatMap((door) => [`--${door}`, '127.0.0.1:0']);
+const document = (name: string, spec: string): string =>
+  `apiVersion: weir.dev/v1alpha1\nkind: TrafficPolicy\nmetadata: { name: ${name}, namespace: shop }\nspec:\n  target: { service: ${name} }\n${spec}`;
+
+const cleanups: (() => unknown)[] = [];
+afterEach(async () => {
+  for (const cleanup of cleanups.splice(0).reverse()) await cleanup();
+});
+
+/** Answers with the status that the query names. */
+async function startApp(): Promise<string> {
+  const app = http.createServer((request, response) => {
+    response.statusCode = Number(new URL(request.url ?? '/', 'http://app').searchParams.get('status') ?? 200);
+    response.end('ok');
+  });
+  await new Promise<void>((resolve) => app.listen(0, '127.0.0.1', resolve));
+  cleanups.push(() => app.close());
+  const address = app.address();
+  return `127.0.0.1:${typeof address === 'object' && address !== null ? address.port : 0}`;
+}
+
+/** Each on a connection of its own, so that threads share them. */
+function get(address: string, path: string, headers: http.OutgoingHttpHeaders = {}): Promise<[number, string]> {
+  const [host, port] = address.split(':');
+  return new Promise((resolve, reject) => {
+    const request = http.get({ host, port, path, headers, agent: false }, (response) => {
+      let body = '';
+      response.setEncoding('utf8').on('data', (chunk: string) => {
+        body += chunk;
+      });
+      response.on('end', () => resolve([response.statusCode ?? 0, body]));
+    });
+    request.on('error', reject);
+  });
+}
+
+const statusesOf = async (count: number, one: () => Promise<[number, string]>): Promise<number[]> => {
+  const statuses: number[] = [];
+  for (let i = 0; i < count; i++) statuses.push((await one())[0]);
+  return statuses;
+};
+
+describe.each([1, 2])('routes in a sidecar with --concurrency %i', (concurrency) => {
+  it('limit and break by path and header, beside the service and apart from it', async () => {
+    const app = await startApp();
+    const { path: dir } = tempDir('routes');
+    const file = join(dir, 'policy.yaml');
+    const own = `  inbound: { rateLimits: [{ name: all, rate: 1/h, burst: 3 }] }
+  routes:
+    - name: slow
+      match: { path: { prefix: /slow }, headers: [{ name: X-Batch, present: {} }] }
+      inbound: { rateLimits: [{ name: slow, rate: 1/h, burst: 2 }] }
+`;
+    const called = `  outbound: { circuitBreaker: { consecutiveFailures: 100 } }
+  routes:
+    - name: bad
+      match: { path: { exact: /bad } }
+      outbound: { circuitBreaker: { consecutiveFailures: 3, openFor: 1m, openForMax: 1m } }
+`;
+    writeFileSync(file, `${document('orders', own)}---\n${document('pay', called)}`);
+    const sidecar = await startWeir([
+      ...['sidecar', '--concurrency', String(concurrency), '--service', 'shop/orders', '--app', app],
+      ...['--app-protocol', 'http1', '--endpoint', `shop/pay=${app}`, '--policy', file, '--log-format', 'json'],
+      ...ephemeral,
+    ]);
+    cleanups.push(() => sidecar.stop());
+    const inbound = text(sidecar.listening, 'inbound');
+    const outbound = text(sidecar.listening, 'outbound');
+
+    const slow = () => get(inbound, '/slow/1?a', { 'x-batch': '1' });
+    expect(await statusesOf(4, slow)).toEqual([200, 200, 429, 429]);
+    expect(await statusesOf(4, () => get(inbound, '/slow/1'))).toEqual([200, 200, 200, 429]);
+    expect(await statusesOf(5, () => get(outbound, '/bad?status=500', { host: 'pay' }))).toEqual([
+      500, 500, 500, 503, 503,
+    ]);
+    expect(await statusesOf(2, () => get(outbound, '/good', { host: 'pay' }))).toEqual([200, 200]);
+
+    const [, metrics] = await get(text(sidecar.listening, 'metrics'), '/metrics');
+    expect(metrics.split('\n').filter((line) => line.startsWith('weir_route_'))).toEqual([
+      'weir_route_requests_total{direction="inbound",upstream="shop/orders",route="slow",outcome="success"} 2',
+      'weir_route_requests_total{direction="inbound",upstream="shop/orders",route="slow",outcome="rejected"} 2',
+      'weir_route_requests_total{direction="outbound",upstream="shop/pay",route="bad",outcome="failure"} 3',
+      'weir_route_requests_total{direction="outbound",upstream="shop/pay",route="bad",outcome="rejected"} 2',
+      'weir_route_breaker_state{upstream="shop/pay",route="bad"} 2',
+    ]);
+    expect(sidecar.logs.find(({ msg }) => msg === 'breaker')).toMatchObject({ target: 'shop/pay', route: 'bad' });
+  });
+});
+
+it('a route by gRPC method limits that method and no other', async () => {
+  const echo = await startEcho();
+  cleanups.push(() => echo.stop());
+  const spec = `  routes:
+    - name: unary
+      match: { grpc: { service: weir.test.Echo, method: Unary } }
+      inbound: { rateLimits: [{ name: one, rate: 1/h, burst: 1 }] }
+`;
+  const sidecar = await startSidecar({
+    argv: ['--service', 'shop/echo', '--app', echo.address],
+    policy: document('echo', spec),
+  });
+  cleanups.push(() => sidecar.stop());
+  const client = echoClient(sidecar.inbound);
+  cleanups.push(() => client.close());
+  const data = Buffer.from('x');
+  const unary = (): Promise<number> =>
+    new Promise((resolve) => {
+      client.unary({ data }, new grpc.Metadata(), {}, (error) => resolve(error?.code ?? grpc.status.OK));
+    });
+  const collect = (): Promise<number> =>
+    new Promise((resolve) => {
+      const stream = client.collect((error) => resolve(error?.code ?? grpc.status.OK));
+      stream.end();
+    });
+  expect([await unary(), await unary(), await unary()]).toEqual([0, 8, 8]);
+  expect([await collect(), await collect()]).toEqual([0, 0]);
+});
