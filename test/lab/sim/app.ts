@@ -13,7 +13,7 @@ import { diceOf, exponential, lognormal } from './dice.ts';
 import type { Actor } from './event-queue.ts';
 import { Fifo } from './fifo.ts';
 import { failedHead, okHead, okTrailers } from './heads.ts';
-import type { World } from './world.ts';
+import type { Stage } from '../stage.ts';
 
 const failingAnswersAfterMs = 1;
 
@@ -21,7 +21,7 @@ const failingAnswersAfterMs = 1;
 export type Callees = (head: HeaderList, done: (isGood: boolean) => void) => () => void;
 
 export interface AppOptions {
-  readonly world: World;
+  readonly stage: Stage;
   readonly spec: AppSpec;
   readonly name: string;
   readonly record: ServiceRecord;
@@ -47,7 +47,7 @@ class Condition {
 
 export class App implements UpstreamConnection {
   readonly takesExtendedConnect = false;
-  readonly world: World;
+  readonly stage: Stage;
   private readonly spec: AppSpec;
   private readonly record: ServiceRecord;
   private readonly callees: Callees | null;
@@ -57,12 +57,12 @@ export class App implements UpstreamConnection {
   private readonly waiting = new Fifo<AppCall>();
   private readonly running = new Set<AppCall>();
 
-  constructor({ world, spec, name, record, callees }: AppOptions) {
-    this.world = world;
+  constructor({ stage, spec, name, record, callees }: AppOptions) {
+    this.stage = stage;
     this.spec = spec;
     this.record = record;
     this.callees = callees;
-    this.random = diceOf(world.seed, `app ${name}`);
+    this.random = diceOf(stage.seed, `app ${name}`);
     this.whole = new Condition(spec.serviceMs);
     this.follow(this.whole, spec.changes);
     for (const route of spec.routes ?? []) {
@@ -75,8 +75,8 @@ export class App implements UpstreamConnection {
   request(list: HeaderList, _endStream: boolean, handler: StreamHandler): HttpStream {
     const route = this.routes.get(list.path) ?? this.whole;
     const call = new AppCall(this, handler, list, route);
-    this.record.count(this.record.begun, this.world.elapsedMs);
-    if (this.whole.failing || route.failing) this.world.after(failingAnswersAfterMs, call, AppEvent.fail);
+    this.record.count(this.record.begun, this.stage.elapsedMs);
+    if (this.whole.failing || route.failing) this.stage.after(failingAnswersAfterMs, call, AppEvent.fail);
     else {
       this.waiting.push(call);
       this.startNext();
@@ -87,7 +87,7 @@ export class App implements UpstreamConnection {
   /** A worker is done with it. */
   onWorked(call: AppCall): void {
     this.running.delete(call);
-    this.record.count(this.record.finished, this.world.elapsedMs);
+    this.record.count(this.record.finished, this.stage.elapsedMs);
     this.startNext();
     if (this.callees === null) call.answer();
     else if (!call.isClosed) call.giveUpCalls = this.callees(call.head, (isGood) => call.answerCalled(isGood));
@@ -122,7 +122,7 @@ export class App implements UpstreamConnection {
   }
 
   private follow(condition: Condition, changes: readonly Change[] = []): void {
-    for (const change of changes) this.world.at(change.atMs, new Changing(this, condition, change), 0);
+    for (const change of changes) this.stage.at(change.atMs, new Changing(this, condition, change), 0);
   }
 
   onChanged(condition: Condition): void {
@@ -182,7 +182,7 @@ class AppCall implements HttpStream, Actor {
   }
 
   setSpeed(speed: number): void {
-    this.leftMs -= (this.app.world.clock.nowMs - this.sinceMs) * this.speed;
+    this.leftMs -= (this.app.stage.clock.nowMs - this.sinceMs) * this.speed;
     this.go(speed);
   }
 
@@ -192,9 +192,9 @@ class AppCall implements HttpStream, Actor {
 
   private go(speed: number): void {
     this.speed = speed;
-    this.sinceMs = this.app.world.clock.nowMs;
+    this.sinceMs = this.app.stage.clock.nowMs;
     this.version++;
-    if (speed > 0) this.app.world.after(Math.max(0, this.leftMs / speed), this, this.version);
+    if (speed > 0) this.app.stage.after(Math.max(0, this.leftMs / speed), this, this.version);
   }
 
   onEvent(code: number): void {

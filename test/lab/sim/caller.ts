@@ -15,7 +15,7 @@ import type { Actor } from './event-queue.ts';
 import { Fifo } from './fifo.ts';
 import { requestHead } from './heads.ts';
 import type { Accept } from './wire.ts';
-import type { World } from './world.ts';
+import type { Stage } from '../stage.ts';
 
 const CallerEvent = { arrival: 0, expiry: 1 } as const;
 
@@ -23,7 +23,7 @@ const CallerEvent = { arrival: 0, expiry: 1 } as const;
 const roundingMs = 1e-6;
 
 export class Caller implements Actor {
-  readonly world: World;
+  readonly stage: Stage;
   readonly record: CallerRecord;
   private readonly spec: CallerSpec;
   private readonly durationMs: number;
@@ -37,13 +37,13 @@ export class Caller implements Actor {
   private phase = 0;
   private isWatching = false;
 
-  constructor(world: World, spec: CallerSpec, durationMs: number, doors: readonly Accept[]) {
-    this.world = world;
+  constructor(stage: Stage, spec: CallerSpec, durationMs: number, doors: readonly Accept[]) {
+    this.stage = stage;
     this.spec = spec;
     this.durationMs = durationMs;
     this.doors = doors;
-    this.record = world.recording.caller(spec.name);
-    this.random = diceOf(world.seed, `caller ${spec.name}`);
+    this.record = stage.recording.caller(spec.name);
+    this.random = diceOf(stage.seed, `caller ${spec.name}`);
     const kinds = spec.kinds ?? [{ path: '/lab.Service/Call' }];
     this.heads = kinds.map((kind) => requestHead(spec.service, kind.path, spec.timeoutMs, kind.headers));
     let total = 0;
@@ -56,15 +56,15 @@ export class Caller implements Actor {
 
   onEvent(code: number): void {
     if (code === CallerEvent.expiry) return this.expire();
-    const { world } = this;
-    const nowMs = world.elapsedMs;
+    const { stage } = this;
+    const nowMs = stage.elapsedMs;
     this.planNext(nowMs);
     this.record.arrive(nowMs);
     this.send(new Attempt(this, this.pickHead(), this.pickDoor(), nowMs, 0));
   }
 
   send(attempt: Attempt): void {
-    const nowMs = this.world.elapsedMs;
+    const nowMs = this.stage.elapsedMs;
     this.record.attempt(nowMs);
     attempt.expiresMs = nowMs + this.spec.timeoutMs;
     this.underWay.push(attempt);
@@ -73,7 +73,7 @@ export class Caller implements Actor {
   }
 
   onAnswer(attempt: Attempt, head: HeaderList, grpcStatus: string): void {
-    const nowMs = this.world.elapsedMs;
+    const nowMs = this.stage.elapsedMs;
     const { askedMs } = attempt;
     if (grpcStatus === '0') {
       this.record.end(nowMs - askedMs <= this.deadlineMs ? Fate.good : Fate.late, askedMs, nowMs);
@@ -97,13 +97,13 @@ export class Caller implements Actor {
 
   private retry({ head, askedMs, retries }: Attempt, delayMs: number): void {
     const next = new Attempt(this, head, this.pickDoor(), askedMs, retries + 1);
-    if (delayMs > 0) this.world.after(delayMs, next, 0);
+    if (delayMs > 0) this.stage.after(delayMs, next, 0);
     else this.send(next);
   }
 
   /** Gives up on what has had its time. */
   private expire(): void {
-    const nowMs = this.world.elapsedMs;
+    const nowMs = this.stage.elapsedMs;
     this.isWatching = false;
     for (let next = this.underWay.peek(); next !== undefined; next = this.underWay.peek()) {
       if (!next.isEnded && next.expiresMs > nowMs + roundingMs) return this.watch(next.expiresMs);
@@ -117,7 +117,7 @@ export class Caller implements Actor {
 
   private watch(atMs: number): void {
     this.isWatching = true;
-    this.world.at(atMs, this, CallerEvent.expiry);
+    this.stage.at(atMs, this, CallerEvent.expiry);
   }
 
   /** Poisson at the rate of the phase; without memory, so a new phase may begin anew. */
@@ -127,7 +127,7 @@ export class Caller implements Actor {
       const rps = load[this.phase]?.rps ?? 0;
       const endMs = Math.min(this.durationMs, load[this.phase + 1]?.fromMs ?? this.durationMs);
       const atMs = rps > 0 ? Math.max(fromMs, load[this.phase]!.fromMs) + exponential(1000 / rps, this.random) : endMs;
-      if (atMs < endMs) return this.world.at(atMs, this, CallerEvent.arrival);
+      if (atMs < endMs) return this.stage.at(atMs, this, CallerEvent.arrival);
       if (endMs >= this.durationMs) return;
       fromMs = endMs;
     }

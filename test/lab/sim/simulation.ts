@@ -70,7 +70,7 @@ class Simulation implements Actor {
       const sidecar = this.sidecar(`${name}-${i}`, name);
       const callees: Callees | null = spec.calls === undefined ? null : calleesOf(sidecar, spec.calls);
       const record = this.world.recording.service(name);
-      sidecar.app = new App({ world: this.world, spec, name: `${name}-${i}`, record, callees });
+      sidecar.app = new App({ stage: this.world, spec, name: `${name}-${i}`, record, callees });
       const accept: Accept = (...request) => sidecar.acceptInbound(...request);
       this.connections.set(this.endpoints.get(name)![i]!, new Wire(this.world, this.hopMs, accept));
       return sidecar;
