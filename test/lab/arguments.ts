@@ -28,7 +28,7 @@ Puts policies under overload, failures and retry storms, and judges them against
 (default) the sidecar's own objects run with a virtual clock, the same each time for the same seed.
 
   --scenario 1,7    which scenarios, of those below (default: all)
-  --live            with real sidecars and real time instead of simulated ones
+  --live            with real sidecars in real time, beside other proxies, instead of simulated ones; one seed
   --seed N          with this seed alone
   --seeds N         with seeds 1 to N, at most ${seedsMax} (default ${defaultSeeds}); what is compared takes the first
   --no-compare      only the policy "${weirName}", nothing beside it
@@ -78,7 +78,7 @@ export function parseArguments(args: readonly string[]): ParsedArguments {
     scenarios: scenarioIds(values.scenario, errors),
     live: values.live === true,
     json: values.json === true,
-    seeds: seedsOf(values.seed, values.seeds, errors),
+    seeds: seedsOf(values.seed, values.seeds ?? (values.live === true ? '1' : undefined), errors),
     compare: values['no-compare'] !== true,
     short: values.short === true,
     out: values.out ?? 'lab-results',

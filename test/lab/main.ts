@@ -6,12 +6,12 @@
  */
 import { Progress } from '../bench/progress.ts';
 import { type LabOptions, parseArguments, usage } from './arguments.ts';
-import { rigFor } from './live/rig.ts';
-import { absenceOf, labPolicies, weirName } from './policies.ts';
+import { type Contestant, contestants, liveScenarios, takesPart } from './contestants.ts';
+import { weirName } from './policies.ts';
 import { writePlots } from './report/plots.ts';
 import { renderScenario, toJsonRows } from './report/table.ts';
 import { runScenario, type ScenarioResult } from './run.ts';
-import type { Rig, Scenario } from './scenario.ts';
+import type { Scenario } from './scenario.ts';
 import { scenarios } from './scenarios/index.ts';
 
 const progress = new Progress();
@@ -21,22 +21,25 @@ if (parsed.kind === 'help') {
 } else if (parsed.kind === 'refused') {
   console.error(`${parsed.message}\nnpm run lab -- --help shows what it takes.`);
   process.exitCode = 64;
-} else {
-  const rig = rigFor(parsed.options.live);
-  if (rig === null) {
-    console.error('--live: there is no live rig yet');
-    process.exitCode = 64;
-  } else process.exitCode = await run(rig, parsed.options);
-}
+} else process.exitCode = await run(parsed.options);
 
-async function run(rig: Rig, options: LabOptions): Promise<number> {
-  const wanted = scenarios.filter(({ id }) => options.scenarios.includes(id));
+async function run(options: LabOptions): Promise<number> {
+  const wanted = scenarios.filter(
+    ({ id }) => options.scenarios.includes(id) && (!options.live || liveScenarios.includes(id)),
+  );
+  const all = contestants(options.live);
   const results: ScenarioResult[] = [];
   const plots: string[] = [];
-  for (const [name, why] of absences(wanted)) console.log(`absent: ${name}: ${why}`);
+  const left = options.scenarios.filter((id) => !wanted.some((scenario) => scenario.id === id));
+  if (left.length > 0) console.log(`in simulated time only: ${left.join(', ')}`);
+  for (const { policy, absent } of all.filter((one) =>
+    wanted.some((scenario) => takesPart(one, scenario, options.compare)),
+  )) {
+    if (absent !== null) console.log(`absent: ${policy.name}: ${absent}`);
+  }
   for (const [i, scenario] of wanted.entries()) {
     progress.begin(`scenario ${scenario.id} (${i + 1} of ${wanted.length}): ${scenario.title}`);
-    const found = await runPolicies(rig, scenario, options);
+    const found = await runContestants(all, scenario, options);
     progress.clear();
     console.log(`\n${renderScenario(found)}`);
     results.push(...found);
@@ -49,28 +52,22 @@ async function run(rig: Rig, options: LabOptions): Promise<number> {
     );
   console.log(missed.length === 0 ? '\nEvery target is met.' : `\nMissed: ${missed.join(' · ')}`);
   if (plots.length > 0) console.log(`Plots: ${plots.join(' ')}`);
-  if (options.json) console.log(JSON.stringify(toJsonRows(results, rig.live)));
+  if (options.json) console.log(JSON.stringify(toJsonRows(results, options.live)));
   return missed.length === 0 ? 0 : 1;
 }
 
-async function runPolicies(rig: Rig, scenario: Scenario, options: LabOptions): Promise<ScenarioResult[]> {
+async function runContestants(
+  all: readonly Contestant[],
+  scenario: Scenario,
+  options: LabOptions,
+): Promise<ScenarioResult[]> {
   const found: ScenarioResult[] = [];
   const size = options.short ? 'short' : 'full';
-  for (const policy of labPolicies) {
-    const isOwn = policy.name === weirName;
-    if (!isOwn && !(options.compare && scenario.baselines.includes(policy.name))) continue;
-    if (absenceOf(policy) !== null) continue;
-    const seeds = options.seeds.slice(0, isOwn ? (scenario.seedsMax ?? options.seeds.length) : 1);
+  for (const contestant of all) {
+    const { policy, rig, absent } = contestant;
+    if (absent !== null || !takesPart(contestant, scenario, options.compare)) continue;
+    const seeds = options.seeds.slice(0, policy.name === weirName ? (scenario.seedsMax ?? options.seeds.length) : 1);
     found.push(await runScenario({ rig, scenario, policy, seeds, size, progress: (step) => progress.step(step) }));
   }
   return found;
-}
-
-function absences(wanted: readonly Scenario[]): [name: string, why: string][] {
-  return labPolicies
-    .filter(({ name }) => wanted.some(({ baselines }) => baselines.includes(name)))
-    .flatMap((policy) => {
-      const why = absenceOf(policy);
-      return why === null ? [] : [[policy.name, why] as [string, string]];
-    });
 }

@@ -112,8 +112,16 @@ export class ServiceRecord {
 
 export const limitSampleMs = 100;
 
+/** What all proxies together had taken by then; only a live rig knows. */
+export interface UsageSample {
+  readonly atMs: number;
+  readonly cpuMs: number;
+  readonly rssBytes: number;
+}
+
 export class Recording {
   readonly durationMs: number;
+  readonly usage: UsageSample[] = [];
   private readonly callers = new Map<string, CallerRecord>();
   private readonly services = new Map<string, ServiceRecord>();
 

@@ -9,11 +9,11 @@ import type { HeaderList } from '../../../sidecar/http2/hpack/field.ts';
 import type { CreditSource, StreamHandler } from '../../../sidecar/http2/stream.ts';
 import type { ServiceRecord } from '../recording.ts';
 import type { AppSpec, Change } from '../scenario.ts';
+import type { Stage } from '../stage.ts';
 import { diceOf, exponential, lognormal } from './dice.ts';
 import type { Actor } from './event-queue.ts';
 import { Fifo } from './fifo.ts';
 import { failedHead, okHead, okTrailers } from './heads.ts';
-import type { Stage } from '../stage.ts';
 
 const failingAnswersAfterMs = 1;
 

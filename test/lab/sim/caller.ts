@@ -10,12 +10,12 @@ import type { HeaderList } from '../../../sidecar/http2/hpack/field.ts';
 import { type CreditSource, ResetCause, type StreamHandler } from '../../../sidecar/http2/stream.ts';
 import { type CallerRecord, Fate } from '../recording.ts';
 import type { CallerSpec } from '../scenario.ts';
+import type { Stage } from '../stage.ts';
 import { diceOf, exponential } from './dice.ts';
 import type { Actor } from './event-queue.ts';
 import { Fifo } from './fifo.ts';
 import { requestHead } from './heads.ts';
 import type { Accept } from './wire.ts';
-import type { Stage } from '../stage.ts';
 
 const CallerEvent = { arrival: 0, expiry: 1 } as const;
 
