@@ -282,6 +282,7 @@ export class DataPlane implements Plane {
 
   private inboundSide(appAddress: string): InboundSide {
     return new InboundSide({
+      wheel: this.wheel,
       clock,
       policy: this.policy,
       gate: this.gate,

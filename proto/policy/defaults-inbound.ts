@@ -1,6 +1,7 @@
 /** The inbound side with nothing left open. */
 import { type EffectiveQueue, queueWithDefaults } from './defaults-queue.ts';
 import { type EffectiveRateLimit, rateLimitWithDefaults } from './defaults-rate-limits.ts';
+import { type EffectiveSignals, signalsWithDefaults } from './defaults-signals.ts';
 import type { ConcurrencySpec } from './schema-concurrency.ts';
 import type { DeadlineSpec } from './schema-deadline.ts';
 import type { FlowControlSpec } from './schema-flow-control.ts';
@@ -10,6 +11,7 @@ export interface EffectiveInbound {
   rateLimits: EffectiveRateLimit[];
   concurrency?: ConcurrencySpec;
   queue?: EffectiveQueue;
+  signals?: EffectiveSignals;
   deadline?: DeadlineSpec;
   flowControl?: FlowControlSpec;
 }
@@ -19,6 +21,7 @@ export function inboundWithDefaults(inbound: InboundSpec): EffectiveInbound {
     rateLimits: (inbound.rateLimits ?? []).map(rateLimitWithDefaults),
     ...(inbound.concurrency && { concurrency: inbound.concurrency }),
     ...(inbound.queue && { queue: queueWithDefaults(inbound.queue) }),
+    ...(inbound.signals && { signals: signalsWithDefaults(inbound.signals) }),
     ...(inbound.deadline && { deadline: inbound.deadline }),
     ...(inbound.flowControl && { flowControl: inbound.flowControl }),
   };

@@ -1,24 +1,55 @@
 /** Rate limits with nothing left open. */
-import { defaultBurst, parseRate } from './rate.ts';
-import type { KeySpec, RateLimitSpec } from './schema-rate-limits.ts';
+import { defaultBurst, parseRate, rateUnit } from './rate.ts';
+import type { CostSpec, KeySpec, RateAlgorithmSpec, RateLimitSpec } from './schema-rate-limits.ts';
 
 export const defaultKeysMax = 10_000;
+const defaultPacing = { waitMax: '1s', requestsMax: 100 };
+
+export type EffectiveCost = { constant: number } | { header: { name: string; max: number; default: number } };
+
+export type EffectiveAlgorithm =
+  | { tokenBucket: object }
+  | { leakyBucket: { waitMax: string; requestsMax: number } }
+  | { fixedWindow: { window: string } }
+  | { slidingWindow: { window: string } };
 
 export interface EffectiveRateLimit {
   name: string;
   scope: 'perProxy';
   rate: string;
-  burst: number;
+  /** Of token buckets. */
+  burst?: number;
+  algorithm: EffectiveAlgorithm;
   key?: KeySpec;
   keysMax?: number;
+  cost: EffectiveCost;
 }
 
 export function rateLimitWithDefaults(limit: RateLimitSpec): EffectiveRateLimit {
+  const algorithm = algorithmWithDefaults(limit.algorithm, limit.rate);
+  const cost = costWithDefaults(limit.cost);
+  const costMax = 'header' in cost ? cost.header.max : cost.constant;
+  const burst = limit.burst ?? Math.max(costMax, defaultBurst(parseRate(limit.rate) ?? 1));
   return {
     name: limit.name,
     scope: 'perProxy',
     rate: limit.rate,
-    burst: limit.burst ?? defaultBurst(parseRate(limit.rate) ?? 1),
+    ...('tokenBucket' in algorithm && { burst }),
+    algorithm,
     ...(limit.key && { key: limit.key, keysMax: limit.keysMax ?? defaultKeysMax }),
+    cost,
   };
+}
+
+function algorithmWithDefaults(algorithm: RateAlgorithmSpec | undefined, rate: string): EffectiveAlgorithm {
+  if (algorithm?.leakyBucket) return { leakyBucket: { ...defaultPacing, ...algorithm.leakyBucket } };
+  const window = `1${rateUnit(rate)}`;
+  if (algorithm?.fixedWindow) return { fixedWindow: { window, ...algorithm.fixedWindow } };
+  if (algorithm?.slidingWindow) return { slidingWindow: { window, ...algorithm.slidingWindow } };
+  return { tokenBucket: {} };
+}
+
+function costWithDefaults(cost: CostSpec | undefined): EffectiveCost {
+  if (cost?.header) return { header: { ...cost.header, default: cost.header.default ?? 1 } };
+  return { constant: cost?.constant ?? 1 };
 }

@@ -131,16 +131,27 @@ const statusSchema: Json = {
   },
 };
 
+interface CelRule {
+  readonly rule: string;
+  readonly message: string;
+}
+
 /** The rules of validate.ts that CEL can say, by the path of the object that they are about. */
-const rulesByPath: Readonly<Record<string, { rule: string; message: string }>> = {
+const rulesByPath: Readonly<Record<string, CelRule | readonly CelRule[]>> = {
   '.inbound': {
     rule: '!has(self.queue) || has(self.concurrency)',
     message: 'a queue needs a concurrency limit',
   },
-  '.inbound.rateLimits[]': {
-    rule: '!has(self.keysMax) || has(self.key)',
-    message: 'keysMax bounds the table of keys, but there is no key',
-  },
+  '.inbound.rateLimits[]': [
+    {
+      rule: '!has(self.keysMax) || has(self.key)',
+      message: 'keysMax bounds the table of keys, but there is no key',
+    },
+    {
+      rule: '!has(self.burst) || !has(self.algorithm) || has(self.algorithm.tokenBucket)',
+      message: 'burst is of token buckets only',
+    },
+  ],
   '.inbound.deadline': {
     rule: '!has(self.default) || !has(self.max) || duration(self.default) <= duration(self.max)',
     message: 'default is longer than max',
@@ -204,8 +215,8 @@ function structural(schema: unknown, path: string): Json {
     } else result['x-kubernetes-list-type'] = 'atomic';
   }
   // A route's sections are those of the service.
-  const rule = rulesByPath[path.replace('.routes[].', '.')];
-  const rules = [...durationRules(schema), ...(rule ? [rule] : [])];
+  const own = rulesByPath[path.replace('.routes[].', '.')] ?? [];
+  const rules = [...durationRules(schema), ...[own].flat()];
   if (rules.length > 0) result['x-kubernetes-validations'] = rules;
   return result;
 }

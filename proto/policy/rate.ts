@@ -12,3 +12,8 @@ export function parseRate(text: string): number | undefined {
 export function defaultBurst(ratePerSecond: number): number {
   return Math.max(1, Math.round(ratePerSecond));
 }
+
+/** The unit that a rate is written in; s when the text is no rate. */
+export function rateUnit(text: string): string {
+  return form.exec(text)?.[2] ?? 's';
+}

@@ -6,6 +6,7 @@ import { FlowControlSpec } from './schema-flow-control.ts';
 import { strict } from './schema-parts.ts';
 import { QueueSpec } from './schema-queue.ts';
 import { RateLimitSpec } from './schema-rate-limits.ts';
+import { SignalsSpec } from './schema-signals.ts';
 
 export const InboundSpec = Type.Object(
   {
@@ -14,6 +15,7 @@ export const InboundSpec = Type.Object(
     ),
     concurrency: Type.Optional(ConcurrencySpec),
     queue: Type.Optional(QueueSpec),
+    signals: Type.Optional(SignalsSpec),
     deadline: Type.Optional(DeadlineSpec),
     flowControl: Type.Optional(FlowControlSpec),
   },

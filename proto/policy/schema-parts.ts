@@ -17,6 +17,7 @@ interface QuantityOptions {
   readonly max: string;
   readonly default?: string;
   readonly description: string;
+  readonly examples?: readonly string[];
 }
 
 const quantity = (kind: 'duration' | 'size' | 'rate', pattern: string, { min, max, ...rest }: QuantityOptions) =>

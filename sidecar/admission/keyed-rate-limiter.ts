@@ -1,43 +1,42 @@
 /**
- * One token bucket per key (client, address, method, path), in a table that a stranger cannot make grow. Each key owns a
- * slot of a typed array that holds its theoretical arrival time (rate-limiter.ts), so a known key costs one map look-up.
+ * One bucket per key (client, identity, address, method, path), in a table that a stranger cannot make grow. Each key owns
+ * a row of a typed array for its meter's numbers (meter.ts), so a known key costs one map look-up.
  *
- * At the bound: a slot whose arrival time has passed is a full bucket, the same as no bucket at all, so it goes to the
- * newcomer and nothing is lost. A hand walks round the table looking for such slots, at most `sweepMax` per newcomer, so
- * that each request costs O(1). When it finds none, the newcomer shares one overflow bucket with the others like it.
+ * At the bound: a row that its meter calls idle is the same as no row at all, so it goes to the newcomer and nothing is
+ * lost. A hand walks round the table looking for such rows, at most `sweepMax` per newcomer, so that each request costs
+ * O(1). When it finds none, the newcomer shares one overflow bucket with the others like it. A key that is being limited is
+ * never forgotten, however many keys a stranger makes up: nobody gets a fresh bucket by flooding the table.
  *
- * Bound: in any window of w seconds at most burst + w·rate requests of one key are admitted from its own slot, and at
- * most as many again from the overflow bucket, by all keys that use it together.
+ * Bound: what the meter promises, for each key from its own row, and once more for the overflow bucket, by all keys that
+ * use it together.
  */
 import { fnv1a } from '../../proto/kernel/fnv.ts';
-import { Cell, type RateLimiterOptions } from './rate-limiter.ts';
+import type { Meter, MeterOptions } from './meter.ts';
+import { meterOf } from './meter-of.ts';
+import type { RateLimiter } from './rate-limiter.ts';
 
-/** Slots looked at for one newcomer. */
+/** Rows looked at for one newcomer. */
 const sweepMax = 16;
 /** Longer keys are stored as their first 240 characters, their length and their FNV-1a hash. */
 export const keyLengthMax = 256;
 const keyPrefixLength = 240;
 const initialSlots = 64;
 
-export interface KeyedRateLimiterOptions extends RateLimiterOptions {
-  readonly keysMax: number;
-}
-
-export class KeyedRateLimiter {
-  private readonly cell: Cell;
+export class KeyedRateLimiter implements RateLimiter {
+  private readonly meter: Meter;
   private readonly keysMax: number;
   private readonly slots = new Map<string, number>();
   private readonly keys: string[] = [];
-  private tats: Float64Array;
+  /** The overflow bucket first, then one row a slot. */
+  private rows: Float64Array;
   private hand = 0;
-  private overflowTatMs = Number.NEGATIVE_INFINITY;
-  /** Requests that had to share the overflow bucket. */
+  private lastAt = 0;
   overflows = 0;
 
-  constructor(options: KeyedRateLimiterOptions) {
-    this.cell = new Cell(options);
-    this.keysMax = options.keysMax;
-    this.tats = new Float64Array(Math.min(initialSlots, options.keysMax));
+  constructor(options: MeterOptions, keysMax: number) {
+    this.meter = meterOf(options);
+    this.keysMax = keysMax;
+    this.rows = new Float64Array((1 + Math.min(initialSlots, keysMax)) * this.meter.numbers);
   }
 
   /** Keys remembered; never more than keysMax. */
@@ -45,17 +44,24 @@ export class KeyedRateLimiter {
     return this.keys.length;
   }
 
-  /** 0 when admitted, else the milliseconds until a request of this key would be. */
-  tryAcquire(key: string, nowMs: number): number {
+  tryAcquire(key: string, nowMs: number, cost = 1, patienceMs = Number.POSITIVE_INFINITY): number {
     const stored = key.length <= keyLengthMax ? key : shorten(key);
     const slot = this.slots.get(stored) ?? this.claim(stored, nowMs);
-    const tatMs = slot < 0 ? this.overflowTatMs : this.tats[slot]!;
-    const nextMs = this.cell.nextTatMs(tatMs, nowMs);
-    const excessMs = this.cell.excessMs(nextMs, nowMs);
-    if (excessMs > 0) return excessMs;
-    if (slot < 0) this.overflowTatMs = nextMs;
-    else this.tats[slot] = nextMs;
-    return 0;
+    this.lastAt = this.rowOf(slot);
+    return this.meter.take(this.rows, this.lastAt, cost, nowMs, patienceMs);
+  }
+
+  remaining(nowMs: number): number {
+    return this.meter.remaining(this.rows, this.lastAt, nowMs);
+  }
+
+  steadyMs(nowMs: number): number {
+    return this.meter.steadyMs(this.rows, this.lastAt, nowMs);
+  }
+
+  /** Where a slot's numbers begin; slot −1 is the overflow bucket. */
+  private rowOf(slot: number): number {
+    return (slot + 1) * this.meter.numbers;
   }
 
   /** A slot for a newcomer, or -1 when it has to share the overflow bucket. */
@@ -68,16 +74,17 @@ export class KeyedRateLimiter {
     const owned = ownCopy(key);
     this.keys[slot] = owned;
     this.slots.set(owned, slot);
-    this.tats[slot] = Number.NEGATIVE_INFINITY;
+    const at = this.rowOf(slot);
+    this.rows.fill(0, at, at + this.meter.numbers);
     return slot;
   }
 
   private append(): number {
     const slot = this.keys.length;
-    if (slot === this.tats.length) {
-      const grown = new Float64Array(Math.min(slot * 2, this.keysMax));
-      grown.set(this.tats);
-      this.tats = grown;
+    if (this.rowOf(slot) === this.rows.length) {
+      const grown = new Float64Array((1 + Math.min(slot * 2, this.keysMax)) * this.meter.numbers);
+      grown.set(this.rows);
+      this.rows = grown;
     }
     return slot;
   }
@@ -87,7 +94,7 @@ export class KeyedRateLimiter {
     for (let step = 0; step < sweepMax && step < count; step++) {
       const slot = this.hand;
       this.hand = slot + 1 < count ? slot + 1 : 0;
-      if (this.tats[slot]! <= nowMs) {
+      if (this.meter.isIdle(this.rows, this.rowOf(slot), nowMs)) {
         this.slots.delete(this.keys[slot]!);
         return slot;
       }

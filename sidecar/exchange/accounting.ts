@@ -33,7 +33,7 @@ export function countEnd(
 }
 
 /** In shadow: it would have been refused. */
-export function countWouldReject({ traffic, counts }: RequestView, reason: number): void {
+export function countWouldReject({ traffic, counts }: Pick<RequestView, 'traffic' | 'counts'>, reason: number): void {
   traffic!.wouldReject[reason]! += 1;
   if (counts !== null) counts.countWouldReject();
 }

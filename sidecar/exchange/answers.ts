@@ -5,6 +5,7 @@
  */
 import { type ReasonRow, reasonTable } from '../../proto/reasons.ts';
 import { HeaderList } from '../http2/hpack/field.ts';
+import type { RateLimitSignal } from '../policy/rate-limit-signals.ts';
 
 export interface Answer {
   readonly head: HeaderList;
@@ -15,7 +16,11 @@ export interface Answer {
 /** Longest wait that is ever advised, ms; keeps the pushback an integer that every client parses. */
 const retryAfterMaxMs = 60_000;
 
-const cache = new Map<number, Answer>();
+type Answers = Map<number, Answer>;
+
+const answersPlain: Answers = new Map();
+/** Those that tell of rate limits; a signal that nobody gives any more takes its answers with it. */
+const answersTelling = new WeakMap<RateLimitSignal, Answers>();
 
 /** Rounds up to two significant digits: 1234 → 1300. */
 export function roundWait(waitMs: number): number {
@@ -25,17 +30,47 @@ export function roundWait(waitMs: number): number {
   return Math.ceil(capped / unit) * unit;
 }
 
-/** The answer for a refusal; `retryAfterMs` > 0 advises when to come again (only where the reason allows pushback). */
-export function answerFor(reason: number, isGrpc: boolean, retryAfterMs: number): Answer {
+/**
+ * The answer for a refusal; `retryAfterMs` > 0 advises when to come again (only where the reason allows pushback), and the
+ * signal tells of the rate limits.
+ */
+export function answerFor(
+  reason: number,
+  isGrpc: boolean,
+  retryAfterMs: number,
+  signal: RateLimitSignal | null = null,
+): Answer {
   const row = reasonTable[reason]!;
   const wait = row.pushback && retryAfterMs > 0 ? roundWait(retryAfterMs) : 0;
   const key = (reason * 2 + (isGrpc ? 1 : 0)) * 100_000 + wait;
+  const cache = signal === null ? answersPlain : answersOf(signal);
   let answer = cache.get(key);
   if (answer === undefined) {
     answer = isGrpc ? grpcAnswer(row, wait) : httpAnswer(row, wait);
+    if (signal !== null) answer = { ...answer, head: withSignal(answer.head, signal) };
     cache.set(key, answer);
   }
   return answer;
+}
+
+function answersOf(signal: RateLimitSignal): Answers {
+  let answers = answersTelling.get(signal);
+  if (answers === undefined) {
+    answers = new Map();
+    answersTelling.set(signal, answers);
+  }
+  return answers;
+}
+
+/** The head with what it tells of the rate limits; an app that speaks of limits of its own has the word. */
+export function withSignal(head: HeaderList, signal: RateLimitSignal): HeaderList {
+  if (head.status < 200 || head.get('ratelimit') !== undefined) return head;
+  return head.with({
+    set: [
+      ['ratelimit-policy', signal.policy],
+      ['ratelimit', signal.limit],
+    ],
+  });
 }
 
 /** Trailers for a gRPC call whose head has been sent already. */

@@ -7,12 +7,14 @@ import type { Admission, Waiter } from '../admission/admission.ts';
 import type { FlowBudget } from '../http2/flow-budget.ts';
 import type { HeaderList } from '../http2/hpack/field.ts';
 import type { FlowSettings } from '../policy/compiled.ts';
+import type { RateLimitSignal } from '../policy/rate-limit-signals.ts';
 import type { RouteCounts } from '../policy/route-counts.ts';
 import type { Breaker } from '../resilience/breaker.ts';
 import type { Endpoint } from '../routing/endpoint.ts';
 import type { Upstreams } from './http-stream.ts';
 import type { Target } from './targets.ts';
 import type { TrafficStats } from './traffic-stats.ts';
+import type { Turn } from './turn.ts';
 
 /** The loop's clock: set once at each entry from the edge, so that one turn sees one time. */
 export interface Clock {
@@ -44,12 +46,18 @@ export interface RequestView extends Waiter {
   target: Target | null;
   /** What a refusal advises, ms; set by whoever refuses. */
   retryAfterMs: number;
+  /** What the answer tells of the rate limits, whoever gives it; null = nothing. */
+  limitSignal: RateLimitSignal | null;
+  /** While it waits for its turn at a rate limit. */
+  turn: Turn | null;
   /** Where it was sent; '' before that. */
   readonly address: string;
   /** What the breaker gave for an attempt that has not begun. */
   breaker: Breaker | null;
   isProbe: boolean;
   generation: number;
+  /** The answer to a request that its side kept waiting: a Decision, as of `admit`. */
+  onDecision(decision: number): void;
 }
 
 /** One attempt at an answer, as the side sees it, and what the side took for it: given back in `Side.settleAttempt`. */

@@ -17,11 +17,12 @@ import type { HeaderList } from '../http2/hpack/field.ts';
 import { SendQueue } from '../http2/send-queue.ts';
 import { ResetCause, type StreamHandler } from '../http2/stream.ts';
 import type { FlowSettings } from '../policy/compiled.ts';
+import type { RateLimitSignal } from '../policy/rate-limit-signals.ts';
 import type { RouteCounts } from '../policy/route-counts.ts';
 import type { Breaker } from '../resilience/breaker.ts';
 import { Outcome } from '../resilience/outcome.ts';
 import { outcomeOfReason } from './accounting.ts';
-import { answerFor, grpcTrailersFor } from './answers.ts';
+import { answerFor, grpcTrailersFor, withSignal } from './answers.ts';
 import { Attempt, type AttemptOwner, connectRetryAfterMs } from './attempt.ts';
 import type { ExchangeContext, Side } from './context.ts';
 import type { HttpStream } from './http-stream.ts';
@@ -30,6 +31,7 @@ import { Replay } from './replay.ts';
 import { resetTowardCaller, resetTowardUpstream } from './reset-codes.ts';
 import type { Target } from './targets.ts';
 import type { TrafficStats } from './traffic-stats.ts';
+import type { Turn } from './turn.ts';
 
 const Phase = { admitting: 0, queued: 1, connecting: 2, forwarding: 3, settled: 4 } as const;
 
@@ -45,6 +47,8 @@ export class Exchange extends Timer implements AttemptOwner, StreamHandler {
   deadlineMs = 0;
   connectTimeoutMs = 1000;
   retryAfterMs = 0;
+  limitSignal: RateLimitSignal | null = null;
+  turn: Turn | null = null;
   traffic: TrafficStats | null = null;
   counts: RouteCounts | null = null;
   admission: Admission | null = null;
@@ -128,6 +132,12 @@ export class Exchange extends Timer implements AttemptOwner, StreamHandler {
     this.refuse(reason, this.admission === null ? 0 : this.admission.retryAfterMs(nowMs));
   }
 
+  onDecision(decision: number): void {
+    if (this.phase > Phase.queued || decision < 0) return;
+    if (decision === 0) this.forward();
+    else this.refuse(decision, this.retryAfterMs);
+  }
+
   private forward(): void {
     // We are a proxy for services, not a tunnel to wherever the caller likes (RFC 9110 §9.3.6).
     if (this.head.method === 'CONNECT' && this.head.protocol === '') return this.refuse(Reason.connectRefused, 0);
@@ -202,7 +212,7 @@ export class Exchange extends Timer implements AttemptOwner, StreamHandler {
       this.dropReplay();
       if (this.head.protocol !== '' && list.status < 300) this.onTunnelStands();
     }
-    this.down.sendHeaders(list, endStream);
+    this.down.sendHeaders(this.limitSignal === null ? list : withSignal(list, this.limitSignal), endStream);
     if (endStream) this.onAnswerEnd(attempt);
   }
 
@@ -270,7 +280,7 @@ export class Exchange extends Timer implements AttemptOwner, StreamHandler {
   /** Answers in the upstream's place. */
   private refuse(reason: number, retryAfterMs: number): void {
     this.attempt?.abandon(ErrorCode.cancel);
-    const answer = answerFor(reason, this.head.isGrpc, retryAfterMs);
+    const answer = answerFor(reason, this.head.isGrpc, retryAfterMs, this.limitSignal);
     this.headSent = true;
     this.status = answer.head.status;
     this.grpcStatus = answer.head.grpcStatus;

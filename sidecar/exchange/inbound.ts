@@ -3,19 +3,24 @@
  * concurrency and queue → app. Settings come from the policy in force when the request arrived; it keeps them to its
  * end, whatever is swapped meanwhile.
  */
+import type { TimerWheel } from '../../proto/kernel/timer-wheel.ts';
 import { Reason } from '../../proto/reasons.ts';
+import { Decision } from '../admission/admission.ts';
 import type { HeaderList } from '../http2/hpack/field.ts';
-import type { RateLimitRule } from '../policy/compiled.ts';
+import type { CompiledInbound } from '../policy/compiled.ts';
 import type { LivePolicy } from '../policy/swap.ts';
 import { countArrival, countEnd, countRefused, countWouldReject } from './accounting.ts';
 import type { Clock, RequestView, Side } from './context.ts';
 import { deadlineOf } from './deadline-of.ts';
 import type { Gate } from './gate.ts';
 import type { MeshToken } from './mesh-token.ts';
+import { RateLimitStep } from './rate-limit-step.ts';
 import type { TrafficStats } from './traffic-stats.ts';
 
 export interface InboundOptions {
   readonly clock: Clock;
+  /** For requests that wait for their turn. */
+  readonly wheel: TimerWheel;
   readonly policy: LivePolicy;
   readonly traffic: TrafficStats;
   readonly gate: Gate;
@@ -29,9 +34,14 @@ export interface InboundOptions {
 export class InboundSide implements Side {
   readonly name = 'inbound';
   private readonly options: InboundOptions;
+  private readonly rateLimits: RateLimitStep<RequestView>;
 
   constructor(options: InboundOptions) {
     this.options = options;
+    this.rateLimits = new RateLimitStep({
+      ...options,
+      goOn: (request, inbound, nowMs) => this.enter(request, inbound, nowMs),
+    });
   }
 
   admit(request: RequestView): number {
@@ -43,26 +53,23 @@ export class InboundSide implements Side {
     if (refusal !== Reason.none) return refusal;
     if (meshToken !== null && !meshToken.accepts(request.head)) return Reason.unauthenticated;
     const inbound = policy.inboundFor(request.head);
-    const { shadow } = inbound;
     request.counts = inbound.counts;
     request.flow = inbound.flow;
     request.deadlineMs = deadlineOf(request.head, inbound.deadlineDefaultMs, inbound.deadlineMaxMs, nowMs);
-    const rules = inbound.rateLimits;
-    for (let i = 0; i < rules.length; i++) {
-      const waitMs = rules[i]!.tryAcquire(keyOf(rules[i]!, request), nowMs);
-      if (waitMs === 0) continue;
-      if (!shadow) {
-        request.retryAfterMs = waitMs;
-        return Reason.rateLimit;
-      }
-      countWouldReject(request, Reason.rateLimit);
+    if (inbound.rateLimits.length > 0) {
+      const decision = this.rateLimits.pass(request, inbound, 0, nowMs);
+      if (decision !== Decision.admitted) return decision;
     }
-    const admission = inbound.admission;
-    if (admission === null) return 0;
-    if (shadow && admission.inFlight >= inbound.concurrencyLimit) countWouldReject(request, Reason.queueFull);
+    return this.enter(request, inbound, nowMs);
+  }
+
+  /** Into the service, or its queue. */
+  private enter(request: RequestView, { admission, shadow, concurrencyLimit }: CompiledInbound, nowMs: number): number {
+    if (admission === null) return Decision.admitted;
+    if (shadow && admission.inFlight >= concurrencyLimit) countWouldReject(request, Reason.queueFull);
     request.admission = admission;
     const decision = admission.enter(request, nowMs);
-    if (decision === 0) request.holdsPermit = true;
+    if (decision === Decision.admitted) request.holdsPermit = true;
     else if (decision > 0) request.retryAfterMs = admission.retryAfterMs(nowMs);
     return decision;
   }
@@ -91,29 +98,12 @@ export class InboundSide implements Side {
   settle(request: RequestView, outcome: number, reason: number, wasQueued: boolean): void {
     const nowMs = this.options.clock.nowMs;
     countEnd(this.options.traffic, request.counts, outcome, reason, nowMs - request.startedMs);
-    const { admission } = request;
+    const { admission, turn } = request;
+    if (turn !== null) this.rateLimits.cancel(turn);
     if (admission === null) return;
     if (request.holdsPermit) {
       request.holdsPermit = false;
       admission.leave(nowMs);
     } else if (wasQueued) admission.cancel(request, nowMs);
-  }
-}
-
-/** What the rule tells callers apart by. Requests without it share one key, ''. */
-function keyOf(rule: RateLimitRule, request: RequestView): string {
-  switch (rule.key.kind) {
-    case 'none':
-      return '';
-    case 'header':
-      return request.head.get(rule.key.header) ?? '';
-    case 'address':
-      return request.peerAddress;
-    case 'method':
-      return request.head.method;
-    case 'path': {
-      const query = request.head.path.indexOf('?');
-      return query < 0 ? request.head.path : request.head.path.slice(0, query);
-    }
   }
 }

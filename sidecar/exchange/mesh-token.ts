@@ -18,7 +18,10 @@ export class MeshToken {
   }
 
   accepts(head: HeaderList): boolean {
-    if (!this.isRequired) return true;
+    return !this.isRequired || this.isShownBy(head);
+  }
+
+  isShownBy(head: HeaderList): boolean {
     const shown = head.get(fieldName) ?? '';
     let difference = shown.length ^ this.token.length;
     for (let i = 0; i < this.token.length; i++) difference |= this.token.charCodeAt(i) ^ (shown.charCodeAt(i) || 0);

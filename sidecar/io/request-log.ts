@@ -5,19 +5,21 @@
 import type { Log } from '../../proto/kernel/log-format.ts';
 import type { Random } from '../../proto/kernel/random.ts';
 import { Reason, reasonCount, reasonName } from '../../proto/reasons.ts';
-import { GcraLimiter } from '../admission/rate-limiter.ts';
+import { SingleRateLimiter } from '../admission/rate-limiter.ts';
 import type { Observer, RequestView, Side } from '../exchange/context.ts';
 import { Outcome } from '../resilience/outcome.ts';
 import { clock } from './clock.ts';
 
 const intervalMs = 10_000;
 /** Access lines a second, whatever the sample says: the log must not become the load. */
-const accessLines = { ratePerSecond: 50, burst: 50 };
+const accessLines = { kind: 'tokenBucket', ratePerSecond: 50, burst: 50 } as const;
 const outcomeNames = { [Outcome.success]: 'success', [Outcome.failure]: 'failure', [Outcome.ignored]: 'ignored' };
 
+export const accessLimiterBytes = SingleRateLimiter.bytesFor(accessLines);
+
 /** Threads with the same memory write that many lines together. */
-export function accessLimiter(memory?: ArrayBufferLike, owner?: number): GcraLimiter {
-  return new GcraLimiter(accessLines, memory, owner);
+export function accessLimiter(memory?: ArrayBufferLike, owner?: number): SingleRateLimiter {
+  return new SingleRateLimiter(accessLines, memory, owner);
 }
 
 export class RequestLog implements Observer {
@@ -26,7 +28,7 @@ export class RequestLog implements Observer {
   private readonly sample: number;
   /** By side and reason: refusals since the last line about them. */
   private readonly counts = new Map<string, Float64Array>();
-  private readonly accessLimit: GcraLimiter;
+  private readonly accessLimit: SingleRateLimiter;
   private readonly timer: NodeJS.Timeout;
 
   constructor(log: Log, random: Random, sample: number, accessLimit = accessLimiter()) {
@@ -41,7 +43,7 @@ export class RequestLog implements Observer {
   onSettled(request: RequestView, side: Side, outcome: number, reason: number): void {
     if (reason !== Reason.none && reason !== Reason.cancelled) this.onRefused(request, side, reason);
     if (this.sample === 0 || this.random.next() >= this.sample) return;
-    if (this.accessLimit.tryAcquire(clock.nowMs) === 0) this.access(request, side, outcome, reason);
+    if (this.accessLimit.tryAcquire('', clock.nowMs) === 0) this.access(request, side, outcome, reason);
   }
 
   /** Writes what has been counted. */

@@ -10,6 +10,7 @@ import { milliseconds } from './units.ts';
 export interface InboundSettings {
   readonly shadow: boolean;
   readonly rateLimits: readonly RateLimitSettings[];
+  readonly signalsAdmitted: boolean;
   readonly admission: AdmissionSettings | null;
   readonly concurrencyLimit: number;
   readonly deadlineDefaultMs: number;
@@ -20,6 +21,7 @@ export interface InboundSettings {
 export const passThroughInboundSettings: InboundSettings = {
   shadow: false,
   rateLimits: [],
+  signalsAdmitted: false,
   admission: null,
   concurrencyLimit: 0,
   deadlineDefaultMs: 0,
@@ -31,6 +33,7 @@ export function compileInbound(inbound: EffectiveInbound, shadow: boolean): Inbo
   return {
     shadow,
     rateLimits: inbound.rateLimits.map(rateLimitSettings),
+    signalsAdmitted: !shadow && (inbound.signals?.rateLimitFields ?? false),
     admission: admissionSettings(inbound, shadow),
     concurrencyLimit: inbound.concurrency?.fixed?.limit ?? 0,
     deadlineDefaultMs: milliseconds(inbound.deadline?.default),

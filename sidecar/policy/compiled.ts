@@ -5,21 +5,39 @@
 import type { Admission } from '../admission/admission.ts';
 import type { Breaker } from '../resilience/breaker.ts';
 import type { HealthCheckSettings } from '../resilience/health.ts';
+import type { RateLimitSignals } from './rate-limit-signals.ts';
 import type { RouteCounts } from './route-counts.ts';
 
 /** What a rule tells callers apart by. Header names are in lower case. */
 export type RateLimitKey =
   | { readonly kind: 'none' }
   | { readonly kind: 'header'; readonly header: string }
+  | { readonly kind: 'identity' }
   | { readonly kind: 'address' }
   | { readonly kind: 'method' }
   | { readonly kind: 'path' };
 
+/** What a request counts for. */
+export interface RateLimitCost {
+  /** Of requests that say nothing, or are not believed. */
+  readonly usual: number;
+  /** Where trusted callers say it, in lower case; '' = nowhere. */
+  readonly header: string;
+  readonly max: number;
+}
+
 export interface RateLimitRule {
   readonly name: string;
   readonly key: RateLimitKey;
-  /** 0 when admitted, else ms until a request with this key would be. Rules without a key ignore it. */
-  tryAcquire(key: string, nowMs: number): number;
+  readonly cost: RateLimitCost;
+  /** What is admitted at once after a quiet time. */
+  readonly quota: number;
+  /** The answers of Meter.take. Below 0 the request also holds a place among those who wait: leaveLine() gives it back. */
+  tryAcquire(key: string, nowMs: number, cost?: number, patienceMs?: number): number;
+  leaveLine(): void;
+  /** Of the bucket that the last request met; ask at once. */
+  remaining(nowMs: number): number;
+  steadyMs(nowMs: number): number;
 }
 
 /** 0 = not paced by it; at least one is set. */
@@ -43,6 +61,10 @@ export interface CompiledInbound {
   /** Count what would be refused and refuse nothing. */
   readonly shadow: boolean;
   readonly rateLimits: readonly RateLimitRule[];
+  /** How the limits are told to callers; null without limits. */
+  readonly rateLimitSignals: RateLimitSignals | null;
+  /** Whether admitted responses tell of the limits, too. */
+  readonly signalsAdmitted: boolean;
   /** In shadow it admits everybody and still counts them: compare inFlight with concurrencyLimit. */
   readonly admission: Admission | null;
   /** The limit as the policy has it; 0 = none. */

@@ -9,6 +9,7 @@ import { unlimited } from './compile-admission.ts';
 import { type InboundSettings, passThroughInboundSettings } from './compile-inbound.ts';
 import type { RateLimitSettings } from './compile-rate-limits.ts';
 import type { CompiledInbound } from './compiled.ts';
+import { RateLimitSignals } from './rate-limit-signals.ts';
 import type { RouteCounts } from './route-counts.ts';
 import { Rule } from './rule.ts';
 import { memoryForAdmission, memoryForRule, type PolicyMemory, type Sharing } from './sharing.ts';
@@ -17,6 +18,7 @@ import { memoryForAdmission, memoryForRule, type PolicyMemory, type Sharing } fr
 export const passThroughInbound: CompiledInbound = {
   ...passThroughInboundSettings,
   rateLimits: [],
+  rateLimitSignals: null,
   admission: null,
   essential: true,
   counts: null,
@@ -55,6 +57,7 @@ export class LiveInbound {
     const inbound: CompiledInbound = {
       ...settings,
       rateLimits: owns('rateLimits') ? rules : route!.service.rateLimits,
+      rateLimitSignals: owns('rateLimits') ? signalsOf(rules) : route!.service.rateLimitSignals,
       admission: owns('concurrency') ? this.admissionFor(settings.admission, given) : route!.service.admission,
       essential: route?.essential ?? true,
       counts: route?.counts ?? null,
@@ -64,6 +67,12 @@ export class LiveInbound {
 
   get memory(): Pick<PolicyMemory, 'rules' | 'admission'> {
     return { rules: this.rules.map((rule) => rule.memory), admission: this.admissionMemory };
+  }
+
+  /** The thread at that seat is dead: what it held of the limits is free again. */
+  abandon(seat: number, nowMs: number): void {
+    for (const rule of this.rules) rule.abandon(seat);
+    this.admission?.abandon(seat, nowMs);
   }
 
   /** Calls back: whoever is admitted or refused now already meets the new policy. */
@@ -87,6 +96,10 @@ export class LiveInbound {
     }
     return this.admission;
   }
+}
+
+function signalsOf(rules: readonly Rule[]): RateLimitSignals | null {
+  return rules.length === 0 ? null : new RateLimitSignals(rules.map(({ settings }) => settings));
 }
 
 function isSame(left: object, right: object): boolean {

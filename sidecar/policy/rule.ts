@@ -1,38 +1,92 @@
 /**
- * A rate limit of a policy with its buckets: one for all requests, or one for each key. One shape for all kinds, so that
- * the hot path sees one kind of object.
+ * A rate limit of a policy with its buckets: one for all requests, or one for each key, and who waits at it. One shape for
+ * all kinds, so that the hot path sees one kind of object.
+ *
+ * In memory that threads share, the line of those who wait stands behind the buckets.
  */
 import { KeyedRateLimiter } from '../admission/keyed-rate-limiter.ts';
-import { GcraLimiter } from '../admission/rate-limiter.ts';
-import { ownerOf } from '../admission/seat.ts';
+import { type RateLimiter, SingleRateLimiter } from '../admission/rate-limiter.ts';
+import { ownerOf, type Seat } from '../admission/seat.ts';
 import { SharedKeyedRateLimiter } from '../admission/shared-keyed-rate-limiter.ts';
+import { WaitingLine } from '../admission/waiting-line.ts';
 import type { RateLimitSettings } from './compile-rate-limits.ts';
-import type { RateLimitKey, RateLimitRule } from './compiled.ts';
-import { notShared, type Sharing } from './sharing.ts';
+import type { RateLimitCost, RateLimitKey, RateLimitRule } from './compiled.ts';
+import { quotaOf } from './rate-limit-signals.ts';
+import { limiterBytes, notShared, type Sharing } from './sharing.ts';
 
 export class Rule implements RateLimitRule {
   readonly name: string;
   readonly key: RateLimitKey;
+  readonly cost: RateLimitCost;
+  readonly quota: number;
   readonly settings: RateLimitSettings;
   /** null: the buckets are this thread's own. */
   readonly memory: SharedArrayBuffer | null;
-  private readonly one: GcraLimiter;
-  private readonly keyed: KeyedRateLimiter | SharedKeyedRateLimiter | null;
+  private readonly limiter: RateLimiter;
+  /** null: nobody waits here. */
+  private readonly line: WaitingLine | null;
 
   constructor(settings: RateLimitSettings, memory: SharedArrayBuffer | null = null, sharing: Sharing = notShared) {
     this.name = settings.name;
     this.key = settings.key;
+    this.cost = settings.cost;
+    this.quota = quotaOf(settings.meter);
     this.settings = settings;
     this.memory = memory;
-    const owner = ownerOf(sharing.seat);
-    const isKeyed = settings.key.kind !== 'none';
-    this.one = new GcraLimiter(settings, isKeyed ? undefined : (memory ?? undefined), owner);
-    if (!isKeyed) this.keyed = null;
-    else if (memory === null) this.keyed = new KeyedRateLimiter(settings);
-    else this.keyed = new SharedKeyedRateLimiter(settings, { memory, owner, seeds: sharing.keySeeds });
+    this.limiter = limiterOf(settings, memory, sharing);
+    this.line = settings.waitingMax > 0 ? lineOf(settings, memory, sharing.seat) : null;
   }
 
-  tryAcquire(key: string, nowMs: number): number {
-    return this.keyed === null ? this.one.tryAcquire(nowMs) : this.keyed.tryAcquire(key, nowMs);
+  tryAcquire(key: string, nowMs: number, cost = 1, patienceMs = Number.POSITIVE_INFINITY): number {
+    const { line, limiter } = this;
+    if (line === null) return limiter.tryAcquire(key, nowMs, cost, patienceMs);
+    const hasPlace = line.tryEnter();
+    const answer = limiter.tryAcquire(key, nowMs, cost, hasPlace ? patienceMs : 0);
+    if (hasPlace && answer >= 0) line.leave();
+    return answer;
   }
+
+  leaveLine(): void {
+    this.line?.leave();
+  }
+
+  remaining(nowMs: number): number {
+    return this.limiter.remaining(nowMs);
+  }
+
+  steadyMs(nowMs: number): number {
+    return this.limiter.steadyMs(nowMs);
+  }
+
+  /** Requests that wait for their turn, in all threads. */
+  get waiting(): number {
+    return this.line === null ? 0 : this.line.size;
+  }
+
+  /** Requests that found no bucket of their own. */
+  get overflows(): number {
+    return this.limiter.overflows;
+  }
+
+  /** The thread at that seat is dead: those who waited there are gone. */
+  abandon(seat: number): void {
+    this.line?.abandon(seat);
+  }
+}
+
+function limiterOf(
+  { key, meter, keysMax }: RateLimitSettings,
+  memory: SharedArrayBuffer | null,
+  { seat, keySeeds: seeds }: Sharing,
+): RateLimiter {
+  const owner = ownerOf(seat);
+  if (key.kind === 'none') return new SingleRateLimiter(meter, memory ?? undefined, owner);
+  if (memory === null) return new KeyedRateLimiter(meter, keysMax);
+  return new SharedKeyedRateLimiter(meter, keysMax, { memory, owner, seeds });
+}
+
+function lineOf(settings: RateLimitSettings, memory: SharedArrayBuffer | null, seat: Seat): WaitingLine {
+  const { waitingMax } = settings;
+  if (memory !== null) return new WaitingLine(waitingMax, seat, memory, limiterBytes(settings));
+  return new WaitingLine(waitingMax, seat, new ArrayBuffer(WaitingLine.bytesFor(seat.count)));
 }

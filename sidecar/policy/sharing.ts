@@ -5,9 +5,10 @@
  */
 
 import { PermitLedger } from '../admission/permit-ledger.ts';
-import { GcraLimiter } from '../admission/rate-limiter.ts';
+import { SingleRateLimiter } from '../admission/rate-limiter.ts';
 import { alone, type Seat } from '../admission/seat.ts';
 import { SharedKeyedRateLimiter } from '../admission/shared-keyed-rate-limiter.ts';
+import { WaitingLine } from '../admission/waiting-line.ts';
 import { sharedBreakerBytes } from '../resilience/shared-breaker.ts';
 import type { RateLimitSettings } from './compile-rate-limits.ts';
 import { RouteCounts } from './route-counts.ts';
@@ -33,9 +34,15 @@ export interface Sharing {
 
 export const notShared: Sharing = { seat: alone, part: 'nothing', keySeeds: [0, 0] };
 
-export function memoryForRule({ part }: Sharing, { key, keysMax }: RateLimitSettings): SharedArrayBuffer | null {
+/** The buckets of a rule, and behind them the line of those who wait at it. */
+export function memoryForRule({ part, seat }: Sharing, settings: RateLimitSettings): SharedArrayBuffer | null {
   if (part !== 'inbound') return null;
-  return new SharedArrayBuffer(key.kind === 'none' ? GcraLimiter.bytes : SharedKeyedRateLimiter.bytesFor(keysMax));
+  const line = settings.waitingMax > 0 ? WaitingLine.bytesFor(seat.count) : 0;
+  return new SharedArrayBuffer(limiterBytes(settings) + line);
+}
+
+export function limiterBytes({ key, meter, keysMax }: RateLimitSettings): number {
+  return key.kind === 'none' ? SingleRateLimiter.bytesFor(meter) : SharedKeyedRateLimiter.bytesFor(meter, keysMax);
 }
 
 export function memoryForAdmission({ part, seat }: Sharing): SharedArrayBuffer | null {

@@ -153,8 +153,8 @@ export class LivePolicy {
 
   /** That thread is dead: what it held of the limits is free again. */
   abandon(seat: number, nowMs: number): void {
-    this.liveInbound.admission?.abandon(seat, nowMs);
-    for (const { inbound } of this.liveRoutes.values()) inbound.admission?.abandon(seat, nowMs);
+    this.liveInbound.abandon(seat, nowMs);
+    for (const { inbound } of this.liveRoutes.values()) inbound.abandon(seat, nowMs);
   }
 
   *routeCounts(): Iterable<RouteCounts> {

@@ -6,7 +6,8 @@ import { setImmediate as turn } from 'node:timers/promises';
 import { parentPort, workerData } from 'node:worker_threads';
 import { XorShift32 } from '../../proto/kernel/random.ts';
 import { Admission, type AdmissionSettings, Decision, type Waiter } from '../../sidecar/admission/admission.ts';
-import { GcraLimiter, type RateLimiterOptions } from '../../sidecar/admission/rate-limiter.ts';
+import type { MeterOptions } from '../../sidecar/admission/meter.ts';
+import { SingleRateLimiter } from '../../sidecar/admission/rate-limiter.ts';
 import { SharedKeyedRateLimiter } from '../../sidecar/admission/shared-keyed-rate-limiter.ts';
 import { alignClock, tick } from '../../sidecar/io/clock.ts';
 
@@ -14,7 +15,7 @@ export interface HammerStart {
   readonly seat: number;
   readonly seats: number;
   readonly clockOriginMs: number;
-  readonly rate: RateLimiterOptions;
+  readonly rate: MeterOptions;
   readonly rateMemory: SharedArrayBuffer;
   readonly keysMemory: SharedArrayBuffer;
   readonly keysMax: number;
@@ -42,11 +43,12 @@ async function hammer(start: HammerStart): Promise<HammerReport> {
   alignClock(start.clockOriginMs);
   const { seat, seats, books } = start;
   const owner = seat + 2;
-  const rate = new GcraLimiter(start.rate, start.rateMemory, owner);
-  const keyed = new SharedKeyedRateLimiter(
-    { ...start.rate, keysMax: start.keysMax },
-    { memory: start.keysMemory, owner, seeds: [1, 2] },
-  );
+  const rate = new SingleRateLimiter(start.rate, start.rateMemory, owner);
+  const keyed = new SharedKeyedRateLimiter(start.rate, start.keysMax, {
+    memory: start.keysMemory,
+    owner,
+    seeds: [1, 2],
+  });
   const admission = new Admission(
     start.admission,
     { index: seat, count: seats, wake: () => {} },
@@ -88,9 +90,9 @@ async function hammer(start: HammerStart): Promise<HammerReport> {
   };
   const fromMs = tick();
   for (let round = 0; round < start.rounds; round++) {
-    if (rate.tryAcquire(tick()) === 0) rateAdmitted++;
+    if (rate.tryAcquire('', tick()) <= 0) rateAdmitted++;
     const key = round % keysAdmitted.length;
-    if (keyed.tryAcquire(`key-${key}`, tick()) === 0) keysAdmitted[key]! += 1;
+    if (keyed.tryAcquire(`key-${key}`, tick()) <= 0) keysAdmitted[key]! += 1;
     const decision = admission.enter(waiter(), tick());
     if (decision === Decision.admitted) take();
     else if (decision === Decision.queued) waiting++;

@@ -4,7 +4,7 @@
  */
 import tls from 'node:tls';
 import type { Log } from '../../../proto/kernel/log-format.ts';
-import { GcraLimiter } from '../../admission/rate-limiter.ts';
+import { SingleRateLimiter } from '../../admission/rate-limiter.ts';
 import type { UpstreamAddress } from '../../routing/address.ts';
 import { clock, tick } from '../clock.ts';
 import type { Certificates } from './certificate-files.ts';
@@ -17,7 +17,7 @@ export const sessionsMax = 1024;
 /** A resumed session is not judged again, and brings the next one: after this the other side must prove itself anew. */
 export const sessionAgeMaxMs = 3_600_000;
 /** Lines about failed handshakes. */
-const failureLines = { ratePerSecond: 0.1, burst: 5 };
+const failureLines = { kind: 'tokenBucket', ratePerSecond: 0.1, burst: 5 } as const;
 
 interface Session {
   readonly ticket: Buffer;
@@ -41,7 +41,7 @@ export class UpstreamTls {
   /** By address, which holds the service's name: a resumed session is not checked again. */
   private readonly sessions = new Map<string, Session>();
 
-  private readonly logLimit = new GcraLimiter(failureLines);
+  private readonly logLimit = new SingleRateLimiter(failureLines);
 
   constructor(options: UpstreamTlsOptions) {
     this.options = options;
@@ -108,7 +108,7 @@ export class UpstreamTls {
 
   private onFailed(address: string, error: Error): void {
     this.count(resultOf(error));
-    if (this.logLimit.tryAcquire(tick()) === 0) {
+    if (this.logLimit.tryAcquire('', tick()) === 0) {
       this.options.log.warn('TLS with an upstream failed', { upstream: address, error: error.message });
     }
   }

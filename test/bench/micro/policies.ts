@@ -7,7 +7,7 @@ import { XorShift32 } from '../../../proto/kernel/random.ts';
 import { CallbackTimer, TimerWheel } from '../../../proto/kernel/timer-wheel.ts';
 import { Admission, type Waiter } from '../../../sidecar/admission/admission.ts';
 import { KeyedRateLimiter } from '../../../sidecar/admission/keyed-rate-limiter.ts';
-import { GcraLimiter } from '../../../sidecar/admission/rate-limiter.ts';
+import { SingleRateLimiter } from '../../../sidecar/admission/rate-limiter.ts';
 import { Breaker, type BreakerSettings } from '../../../sidecar/resilience/breaker.ts';
 import { Outcome } from '../../../sidecar/resilience/outcome.ts';
 import { TargetCounts } from '../../../sidecar/resilience/target-counts.ts';
@@ -39,14 +39,14 @@ const breakerSettings: BreakerSettings = {
 const stepMs = 0.01;
 
 function gcra(ratePerSecond: number): Case {
-  const limiter = new GcraLimiter({ ratePerSecond, burst: 100 });
+  const limiter = new SingleRateLimiter({ kind: 'tokenBucket', ratePerSecond, burst: 100 });
   let lastMs = 0;
   return (count) => {
     let sum = 0;
     let nowMs = lastMs;
     for (let i = 0; i < count; i++) {
       nowMs += stepMs;
-      sum += limiter.tryAcquire(nowMs);
+      sum += limiter.tryAcquire('', nowMs);
     }
     lastMs = nowMs;
     return sum;
@@ -54,7 +54,7 @@ function gcra(ratePerSecond: number): Case {
 }
 
 function keyed(keyCount: number, keysMax: number): Case {
-  const limiter = new KeyedRateLimiter({ ratePerSecond: 50, burst: 100, keysMax });
+  const limiter = new KeyedRateLimiter({ kind: 'tokenBucket', ratePerSecond: 50, burst: 100 }, keysMax);
   const keys = Array.from({ length: keyCount }, (_, i) => `client-${i}`);
   let lastMs = 0;
   let next = 0;

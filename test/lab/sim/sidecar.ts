@@ -63,6 +63,7 @@ export class SimSidecar {
     this.targets = new Targets(new AuthorityMap({ namespace }), (target) => this.createTarget(target));
     this.inbound = new InboundSide({
       clock,
+      wheel: world.wheel,
       policy: this.policy,
       gate,
       traffic: this.inboundTraffic,

@@ -7,9 +7,11 @@ import { describe, expect, it } from 'vitest';
 import { Reason } from '../../../proto/reasons.ts';
 import { Admission, type AdmissionSettings, Decision } from '../../../sidecar/admission/admission.ts';
 import { PermitLedger } from '../../../sidecar/admission/permit-ledger.ts';
-import { GcraLimiter } from '../../../sidecar/admission/rate-limiter.ts';
+import { SingleRateLimiter } from '../../../sidecar/admission/rate-limiter.ts';
 import { overseer } from '../../../sidecar/admission/seat.ts';
 import { SharedKeyedRateLimiter } from '../../../sidecar/admission/shared-keyed-rate-limiter.ts';
+import { WaitingLine } from '../../../sidecar/admission/waiting-line.ts';
+import { expectBound, meters, type Passage } from './arrivals.ts';
 import { TestWaiter } from './test-waiter.ts';
 
 const queue = { requestsMax: 3, bytesMax: 100, waitMaxMs: 200 };
@@ -22,35 +24,32 @@ function seats(count: number, settings: AdmissionSettings): { all: Admission[]; 
   return { all: Array.from({ length: count }, (_, i) => at(i)), overseer: at(overseer), woken };
 }
 
-describe('GcraLimiter over shared memory', () => {
+describe('SingleRateLimiter over shared memory', () => {
   it('is one bucket for all threads', () => {
-    const memory = new SharedArrayBuffer(GcraLimiter.bytes);
-    const [a, b] = [1, 2].map((owner) => new GcraLimiter({ ratePerSecond: 10, burst: 3 }, memory, owner));
-    expect([a!, b!, a!, b!, a!].map((limiter) => limiter.tryAcquire(1000))).toEqual([0, 0, 0, 100, 100]);
+    const bucket = { kind: 'tokenBucket', ratePerSecond: 10, burst: 3 } as const;
+    const memory = new SharedArrayBuffer(SingleRateLimiter.bytesFor(bucket));
+    const [a, b] = [1, 2].map((owner) => new SingleRateLimiter(bucket, memory, owner));
+    expect([a!, b!, a!, b!, a!].map((limiter) => limiter.tryAcquire('', 1000))).toEqual([0, 0, 0, 100, 100]);
   });
 });
 
 describe('SharedKeyedRateLimiter', () => {
-  const limiter = (options: { keysMax: number; burst?: number }, memory?: SharedArrayBuffer, owner = 1) =>
-    new SharedKeyedRateLimiter(
-      { ratePerSecond: 1, burst: 1, ...options },
-      {
-        memory: memory ?? new SharedArrayBuffer(SharedKeyedRateLimiter.bytesFor(options.keysMax)),
-        owner,
-        seeds: [7, 9],
-      },
-    );
+  const slow = { kind: 'tokenBucket', ratePerSecond: 1, burst: 1 } as const;
+  const memoryFor = (keysMax: number): SharedArrayBuffer =>
+    new SharedArrayBuffer(SharedKeyedRateLimiter.bytesFor(slow, keysMax));
+  const limiter = (keysMax: number, memory = memoryFor(keysMax), owner = 1): SharedKeyedRateLimiter =>
+    new SharedKeyedRateLimiter(slow, keysMax, { memory, owner, seeds: [7, 9] });
 
   it('gives every key a bucket of its own, the same one in all threads', () => {
-    const memory = new SharedArrayBuffer(SharedKeyedRateLimiter.bytesFor(1000));
-    const [a, b] = [limiter({ keysMax: 1000 }, memory, 1), limiter({ keysMax: 1000 }, memory, 2)];
+    const memory = memoryFor(1000);
+    const [a, b] = [limiter(1000, memory, 1), limiter(1000, memory, 2)];
     for (let i = 0; i < 1000; i++) expect([i, (i % 2 ? a : b).tryAcquire(`key-${i}`, 10)]).toEqual([i, 0]);
     for (let i = 0; i < 1000; i++) expect((i % 2 ? b : a).tryAcquire(`key-${i}`, 10)).toBe(1000);
     expect([a.size, b.size, a.overflows]).toEqual([1000, 1000, 0]);
   });
 
   it('lets newcomers share one bucket when all keys are in use, and forgets keys whose bucket is full again', () => {
-    const one = limiter({ keysMax: 4 });
+    const one = limiter(4);
     for (const key of ['a', 'b', 'c', 'd']) expect(one.tryAcquire(key, 0)).toBe(0);
     expect([one.tryAcquire('e', 0), one.tryAcquire('f', 0)]).toEqual([0, 1000]);
     expect([one.size, one.overflows]).toEqual([4, 2]);
@@ -59,16 +58,65 @@ describe('SharedKeyedRateLimiter', () => {
   });
 
   it('tells long keys, and keys with wide characters, apart by all they have', () => {
-    const one = limiter({ keysMax: 100 });
+    const one = limiter(100);
     const keys = ['x'.repeat(5000), `${'x'.repeat(4999)}y`, 'ā', 'a', 'a\0', '', '\0'];
     expect(keys.map((key) => one.tryAcquire(key, 0))).toEqual(keys.map(() => 0));
     expect(keys.map((key) => one.tryAcquire(key, 0))).toEqual(keys.map(() => 1000));
   });
 
   it('fills to nine tenths of its keys without an overflow', () => {
-    const one = limiter({ keysMax: 10_000 });
+    const one = limiter(10_000);
     for (let i = 0; i < 9_000; i++) one.tryAcquire(`client-${i}`, 0);
     expect([one.size, one.overflows]).toEqual([9_000, 0]);
+  });
+
+  it('keeps what each meter promises for every key, whichever thread asks', () => {
+    const asked = fc.array(fc.record({ id: fc.nat(5), thread: fc.nat(1), gapMs: fc.nat(40) }), { maxLength: 150 });
+    fc.assert(
+      fc.property(meters, fc.integer({ min: 1, max: 6 }), asked, (options, keysMax, requests) => {
+        const memory = new SharedArrayBuffer(SharedKeyedRateLimiter.bytesFor(options, keysMax));
+        const threads = [1, 2].map(
+          (owner) => new SharedKeyedRateLimiter(options, keysMax, { memory, owner, seeds: [3, 4] }),
+        );
+        const own = new Map<number, Passage[]>();
+        const overflow: Passage[] = [];
+        let nowMs = 0;
+        for (const { id, thread, gapMs } of requests) {
+          nowMs += gapMs;
+          const one = threads[thread]!;
+          const before = one.overflows;
+          const answer = one.tryAcquire(`key-${id}`, nowMs);
+          if (answer > 0) continue;
+          const passage = { atMs: nowMs - answer, cost: 1 };
+          if (one.overflows > before) overflow.push(passage);
+          else own.set(id, [...(own.get(id) ?? []), passage]);
+        }
+        expect(threads[0]!.size).toBeLessThanOrEqual(keysMax);
+        for (const passages of own.values()) expectBound(passages, options);
+        expectBound(overflow, options);
+      }),
+      { numRuns: 300 },
+    );
+  });
+
+  it('never forgets a key that is being limited, however many keys a stranger makes up', () => {
+    const one = limiter(50);
+    expect(one.tryAcquire('known', 0)).toBe(0);
+    for (let i = 0; i < 100_000; i++) one.tryAcquire(`stranger-${i}`, i / 1000);
+    expect(one.tryAcquire('known', 100)).toBe(900);
+    expect(one.size).toBeLessThanOrEqual(50);
+  });
+});
+
+describe('WaitingLine', () => {
+  it('lets no more wait than its bound, in all threads together, and gets back what a dead thread held', () => {
+    const memory = new SharedArrayBuffer(WaitingLine.bytesFor(2));
+    const [a, b] = [0, 1].map((seat) => new WaitingLine(3, { index: seat, count: 2, wake: () => {} }, memory));
+    expect([a!, b!, b!, a!, b!].map((line) => line.tryEnter())).toEqual([true, true, true, false, false]);
+    a!.leave();
+    expect([a!.size, b!.tryEnter(), b!.size, a!.tryEnter()]).toEqual([2, true, 3, false]);
+    a!.abandon(1);
+    expect([a!.size, a!.tryEnter(), a!.size]).toEqual([0, true, 1]);
   });
 });
 

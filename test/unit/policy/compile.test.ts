@@ -1,27 +1,41 @@
 /** Compiling a spec to settings, and the policies of a file to specs by target. */
 import { describe, expect, it } from 'vitest';
 import { withDefaults } from '../../../proto/policy/defaults.ts';
-import type { TrafficPolicy } from '../../../proto/policy/schema.ts';
+import type { RateLimitSpec, TrafficPolicy } from '../../../proto/policy/schema.ts';
 import { compile, passThroughSettings } from '../../../sidecar/policy/compile.ts';
 import { policiesByTarget } from '../../../sidecar/policy/policy-file.ts';
 import { fullPolicy, minimalPolicy } from './documents.ts';
 
 describe('compile', () => {
   it('turns every unit into a number', () => {
+    const plain = { waitingMax: 0, cost: { usual: 1, header: '', max: 1 } };
     expect(compile({ ...fullPolicy.spec, enforcement: 'enforce' })).toEqual({
       inbound: {
         shadow: false,
         rateLimits: [
-          { name: 'total', key: { kind: 'none' }, ratePerSecond: 500, burst: 100, keysMax: 0 },
+          {
+            name: 'total',
+            key: { kind: 'none' },
+            meter: { kind: 'tokenBucket', ratePerSecond: 500, burst: 100 },
+            keysMax: 0,
+            ...plain,
+          },
           {
             name: 'per-client',
             key: { kind: 'header', header: 'x-client-id' },
-            ratePerSecond: 50,
-            burst: 50,
+            meter: { kind: 'tokenBucket', ratePerSecond: 50, burst: 50 },
             keysMax: 5000,
+            ...plain,
           },
-          { name: 'per-path', key: { kind: 'path' }, ratePerSecond: 2.5 / 60, burst: 1, keysMax: 10_000 },
+          {
+            name: 'per-path',
+            key: { kind: 'path' },
+            meter: { kind: 'tokenBucket', ratePerSecond: 2.5 / 60, burst: 1 },
+            keysMax: 10_000,
+            ...plain,
+          },
         ],
+        signalsAdmitted: false,
         admission: { limit: 64, queue: { requestsMax: 100, bytesMax: 1_048_576, waitMaxMs: 200 } },
         concurrencyLimit: 64,
         deadlineDefaultMs: 1000,
@@ -57,6 +71,32 @@ describe('compile', () => {
       },
       routes: [],
     });
+  });
+
+  it('gives each algorithm its meter, and costs their bounds', () => {
+    const limitOf = (limit: Omit<RateLimitSpec, 'name'>) =>
+      compile({ target: { service: 'a' }, inbound: { rateLimits: [{ name: 'a', ...limit }] } }).inbound.rateLimits[0];
+    expect(limitOf({ rate: '100/m', algorithm: { fixedWindow: {} } })?.meter).toEqual({
+      kind: 'fixedWindow',
+      limit: 100,
+      windowMs: 60_000,
+    });
+    expect(limitOf({ rate: '2.5/s', algorithm: { slidingWindow: { window: '10s' } } })?.meter).toEqual({
+      kind: 'slidingWindow',
+      limit: 25,
+      windowMs: 10_000,
+    });
+    expect(limitOf({ rate: '20/s', key: { identity: {} }, algorithm: { leakyBucket: {} } })).toMatchObject({
+      key: { kind: 'identity' },
+      meter: { kind: 'leakyBucket', ratePerSecond: 20, waitMaxMs: 1000 },
+      waitingMax: 100,
+    });
+    expect(limitOf({ rate: '20/s', cost: { header: { name: 'X-Cost', max: 9 } } })?.cost).toEqual({
+      usual: 1,
+      header: 'x-cost',
+      max: 9,
+    });
+    expect(limitOf({ rate: '20/s', cost: { constant: 3 } })?.cost).toEqual({ usual: 3, header: '', max: 3 });
   });
 
   it('gives the same with and without defaults written out', () => {

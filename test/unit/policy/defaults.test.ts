@@ -5,7 +5,12 @@ import { Errors } from 'typebox/value';
 import { describe, expect, it } from 'vitest';
 import { withDefaults } from '../../../proto/policy/defaults.ts';
 import { parsePolicyDocument } from '../../../proto/policy/parse.ts';
-import { type CircuitBreakerSpec, type HealthCheckSpec, PolicySpec } from '../../../proto/policy/schema.ts';
+import {
+  type CircuitBreakerSpec,
+  type HealthCheckSpec,
+  PolicySpec,
+  type RateLimitSpec,
+} from '../../../proto/policy/schema.ts';
 import { fullPolicy, minimalPolicy, policyWith } from './documents.ts';
 
 const breakerOf = (breaker: CircuitBreakerSpec) =>
@@ -30,14 +35,41 @@ describe('withDefaults', () => {
         queue: {},
       },
     });
+    const plain = { algorithm: { tokenBucket: {} }, cost: { constant: 1 } };
     expect(sparse.inbound).toEqual({
       rateLimits: [
-        { name: 'fast', scope: 'perProxy', rate: '500/s', burst: 500 },
-        { name: 'slow', scope: 'perProxy', rate: '1/h', burst: 1, key: { path: {} }, keysMax: 10_000 },
+        { name: 'fast', scope: 'perProxy', rate: '500/s', burst: 500, ...plain },
+        { name: 'slow', scope: 'perProxy', rate: '1/h', burst: 1, key: { path: {} }, keysMax: 10_000, ...plain },
       ],
       concurrency: { fixed: { limit: 1 } },
       queue: { requestsMax: 100, bytesMax: '1MiB', waitMax: '200ms' },
     });
+  });
+
+  it('counts windows by the unit of the rate, lets a few wait for a second, and never contradicts a cost', () => {
+    const limitOf = (limit: Omit<RateLimitSpec, 'name'>) =>
+      withDefaults({ target: { service: 'a' }, inbound: { rateLimits: [{ name: 'a', ...limit }] } }).inbound
+        .rateLimits[0];
+    const scope = 'perProxy';
+    expect(limitOf({ rate: '100/m', algorithm: { fixedWindow: {} } })).toEqual({
+      name: 'a',
+      scope,
+      rate: '100/m',
+      algorithm: { fixedWindow: { window: '1m' } },
+      cost: { constant: 1 },
+    });
+    expect(limitOf({ rate: '9/h', algorithm: { slidingWindow: {} } })?.algorithm).toEqual({
+      slidingWindow: { window: '1h' },
+    });
+    expect(limitOf({ rate: '9/h', algorithm: { leakyBucket: { waitMax: '2s' } } })?.algorithm).toEqual({
+      leakyBucket: { waitMax: '2s', requestsMax: 100 },
+    });
+    const cost = { header: { name: 'x-cost', max: 40 } };
+    expect(limitOf({ rate: '10/s', cost })).toMatchObject({
+      burst: 40,
+      cost: { header: { ...cost.header, default: 1 } },
+    });
+    expect(limitOf({ rate: '10/s', cost: { constant: 20 } })).toMatchObject({ burst: 20 });
   });
 
   it('arms a breaker that names no condition with both, and one that names any with those alone', () => {

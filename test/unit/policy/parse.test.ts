@@ -157,7 +157,7 @@ describe('parsePolicyDocument', () => {
       inbound({ rateLimits: [{ name: 'a', rate: '1/s', key: { header: 'x-id', path: {} } }] }),
       {
         pointer: '/spec/inbound/rateLimits/0/key',
-        message: 'must name exactly one of header, address, method or path, not "header" and "path"',
+        message: 'must name exactly one of header, identity, address, method or path, not "header" and "path"',
       },
     ],
     [
