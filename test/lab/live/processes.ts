@@ -14,7 +14,8 @@ export class Program {
   private readonly name: string;
   private readonly child: ChildProcess;
   private readonly watchers = new Set<(line: Line) => void>();
-  private output = '';
+  /** The last of what it wrote. */
+  output = '';
   private hasEnded = false;
 
   constructor(name: string, command: string, args: readonly string[]) {
