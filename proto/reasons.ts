@@ -85,6 +85,7 @@ export const reasonTable: readonly ReasonRow[] = [
   row('request_timeout', 'downstream', 408, grpcStatus.cancelled, false, 'the request took too long to arrive'),
   row('connect_refused', 'downstream', 405, grpcStatus.unimplemented, false, 'this proxy opens no tunnels by CONNECT'),
   row('unsupported', 'downstream', 501, grpcStatus.unimplemented, false, 'the upstream takes no upgrades over HTTP/2'),
+  row('try_timeout', 'upstream', 504, grpcStatus.deadlineExceeded, false, 'no answer in the time of one attempt'),
 ];
 
 /** Reason codes by camelCase name; the order is the table's. */
@@ -113,6 +114,7 @@ export const Reason = {
   requestTimeout: 21,
   connectRefused: 22,
   unsupported: 23,
+  tryTimeout: 24,
 } as const;
 
 export type ReasonCode = (typeof Reason)[keyof typeof Reason];

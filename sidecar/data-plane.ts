@@ -133,7 +133,14 @@ export class DataPlane implements Plane {
     const lines = common === null ? accessLimiter() : accessLimiter(common.accessLines, ownerOf(common.seat));
     this.requestLog = new RequestLog(log, this.random, config.accessLogSample, lines);
     this.breakerLog = new BreakerLog(log, (target) => this.onBreakerTransition?.(target));
-    this.context = { budget: flowBudget, clock, wheel: this.wheel, upstreams: this.pool, observer: this.requestLog };
+    this.context = {
+      budget: flowBudget,
+      clock,
+      wheel: this.wheel,
+      upstreams: this.pool,
+      observer: this.requestLog,
+      random: this.random,
+    };
     this.policy = new LivePolicy(config.service, undefined, this.sharing('inbound'));
     const own = this.policies.get(config.service);
     if (own !== undefined) this.policy.apply(own.spec, own.origin, clock.nowMs, own.inbound);

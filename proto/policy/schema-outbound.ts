@@ -3,17 +3,29 @@ import { type Static, Type } from 'typebox';
 import { CircuitBreakerSpec } from './schema-breaker.ts';
 import { HealthCheckSpec } from './schema-health-check.ts';
 import { duration, strict } from './schema-parts.ts';
+import { HedgingSpec, RetriesSpec } from './schema-retries.ts';
 
 export const OutboundSpec = Type.Object(
   {
     timeout: Type.Optional(
       duration({ min: '1ms', max: '1h', description: "Whole request, as the caller's sidecar sees it." }),
     ),
+    perTryTimeout: Type.Optional(
+      duration({
+        min: '1ms',
+        max: '1h',
+        description:
+          'One attempt, from its beginning to the head of its answer; not above timeout. Past it the attempt is cancelled, ' +
+          'and made again if retries allow it.',
+      }),
+    ),
     connectTimeout: Type.Optional(
       duration({ min: '1ms', max: '1m', default: '1s', description: 'Opening of a connection to an endpoint.' }),
     ),
     circuitBreaker: Type.Optional(CircuitBreakerSpec),
     healthCheck: Type.Optional(HealthCheckSpec),
+    retries: Type.Optional(RetriesSpec),
+    hedging: Type.Optional(HedgingSpec),
   },
   { ...strict, description: "Obeyed by the sidecars of the service's callers." },
 );

@@ -9,5 +9,7 @@ export function validateOutbound(outbound: unknown, pointer: string): Finding[] 
     ...greaterThan(outbound, pointer, ['circuitBreaker'], 'openFor', 'openForMax'),
     ...validateBreaker(outbound, pointer),
     ...greaterThan(outbound, pointer, ['healthCheck'], 'timeout', 'interval'),
+    ...greaterThan(outbound, pointer, [], 'perTryTimeout', 'timeout'),
+    ...greaterThan(outbound, pointer, ['retries', 'backoff'], 'base', 'max'),
   ];
 }

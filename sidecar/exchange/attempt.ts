@@ -40,6 +40,16 @@ export interface AttemptOwner extends RequestView {
   onStalled(): void;
 }
 
+/** Where an attempt stands among those of its request. */
+export const AttemptPlace = {
+  /** Its end is the request's. */
+  main: 0,
+  /** A hedge: it has a copy of the content, and its answer counts if it comes first. */
+  beside: 1,
+  /** Another one answered first. */
+  lost: 2,
+} as const;
+
 const AttemptState = { connecting: 0, open: 1, over: 2 } as const;
 
 /** A request that a server refused is sent again this often. */
@@ -51,6 +61,11 @@ export const connectRetryAfterMs = 1000;
 
 export class Attempt implements AttemptView, StreamHandler, UpstreamWaiter {
   address = '';
+  /** 1 = the first. */
+  number = 1;
+  /** An address that has just failed; '' = none. */
+  avoid = '';
+  place: number = AttemptPlace.main;
   endpoint: Endpoint | null = null;
   breaker: Breaker | null = null;
   isProbe = false;
@@ -77,6 +92,10 @@ export class Attempt implements AttemptView, StreamHandler, UpstreamWaiter {
     this.toDown = owner.down;
   }
 
+  get isOpen(): boolean {
+    return this.state === AttemptState.open;
+  }
+
   get isOver(): boolean {
     return this.state === AttemptState.over;
   }
@@ -101,11 +120,21 @@ export class Attempt implements AttemptView, StreamHandler, UpstreamWaiter {
   /** Nobody wants its answer any more. */
   abandon(code: number): void {
     this.shaping?.stop();
+    this.toUp = null;
     if (this.up !== null) this.up.reset(code);
     else if (this.state === AttemptState.connecting && this.address !== '') {
       const { context, side } = this.owner;
       context.upstreams.cancel(this.address, side.protocolFor(this.owner), this);
     }
+  }
+
+  /** Its answer, and the credit for the content that goes to it, are the request's. */
+  adopt(): void {
+    this.place = AttemptPlace.main;
+    const { up } = this;
+    if (up === null || up.source === this.owner.down) return;
+    up.source = this.owner.down;
+    this.owner.down.source = up;
   }
 
   /** What went through so far is all that will. */
@@ -132,10 +161,9 @@ export class Attempt implements AttemptView, StreamHandler, UpstreamWaiter {
     const up = connection.request(owner.side.forwardedHead(owner, this), owner.isHeadOnly, this);
     // It may have ended already.
     if (this.isOver) return;
-    up.source = owner.down;
-    owner.down.source = up;
     this.up = up;
     this.toUp = up;
+    if (this.place === AttemptPlace.main) this.adopt();
     if (owner.flow !== null) this.shape(owner.flow, up);
     owner.onAttemptOpen(this);
   }

@@ -2,6 +2,7 @@
  * What an exchange and its side know of each other and of the proxy around them. Everything here is facts and
  * interfaces; the edge fills them in.
  */
+import type { Random } from '../../proto/kernel/random.ts';
 import type { TimerWheel } from '../../proto/kernel/timer-wheel.ts';
 import type { Admission, Waiter } from '../admission/admission.ts';
 import type { FlowBudget } from '../http2/flow-budget.ts';
@@ -10,6 +11,7 @@ import type { FlowSettings } from '../policy/compiled.ts';
 import type { RateLimitSignal } from '../policy/rate-limit-signals.ts';
 import type { RouteCounts } from '../policy/route-counts.ts';
 import type { Breaker } from '../resilience/breaker.ts';
+import type { RetryPolicy } from '../resilience/retry-policy.ts';
 import type { Endpoint } from '../routing/endpoint.ts';
 import type { Upstreams } from './http-stream.ts';
 import type { Target } from './targets.ts';
@@ -36,6 +38,8 @@ export interface RequestView extends Waiter {
   /** Monotonic; 0 = none. */
   deadlineMs: number;
   connectTimeoutMs: number;
+  /** null = one attempt. */
+  retryPolicy: RetryPolicy | null;
   traffic: TrafficStats | null;
   /** What its route counts; null where the policy has no route for it. */
   counts: RouteCounts | null;
@@ -62,6 +66,12 @@ export interface RequestView extends Waiter {
 
 /** One attempt at an answer, as the side sees it, and what the side took for it: given back in `Side.settleAttempt`. */
 export interface AttemptView {
+  /** 1 = the first. */
+  readonly number: number;
+  /** An address that has just failed; '' = none. */
+  readonly avoid: string;
+  /** `AttemptPlace`. */
+  readonly place: number;
   readonly startedMs: number;
   /** Of its own answer; 0 = none came. */
   readonly status: number;
@@ -83,6 +93,10 @@ export interface Side {
   admit(request: RequestView): number;
   /** The endpoint's address; '' when there is none. The attempt takes over what `admit` took for it. */
   pick(request: RequestView, attempt: AttemptView): string;
+  /** Whether the breaker would refuse another attempt. Takes nothing. */
+  isShut(request: RequestView): boolean;
+  /** Takes for another attempt what `admit` took for the first: 0, or a reason to refuse. */
+  admitAgain(request: RequestView): number;
   protocolFor(request: RequestView): number;
   /** The head as it goes on. */
   forwardedHead(request: RequestView, attempt: AttemptView): HeaderList;
@@ -107,4 +121,6 @@ export interface ExchangeContext {
   readonly wheel: TimerWheel;
   readonly upstreams: Upstreams;
   readonly observer: Observer;
+  /** Jitter. */
+  readonly random: Random;
 }

@@ -21,21 +21,24 @@ import type { RateLimitSignal } from '../policy/rate-limit-signals.ts';
 import type { RouteCounts } from '../policy/route-counts.ts';
 import type { Breaker } from '../resilience/breaker.ts';
 import { Outcome } from '../resilience/outcome.ts';
+import type { RetryPolicy } from '../resilience/retry-policy.ts';
+import { AttemptEnd } from '../resilience/retry-rules.ts';
 import { outcomeOfReason } from './accounting.ts';
 import { answerFor, grpcTrailersFor, withSignal } from './answers.ts';
-import { Attempt, type AttemptOwner, connectRetryAfterMs } from './attempt.ts';
+import { Attempt, connectRetryAfterMs } from './attempt.ts';
 import type { ExchangeContext, Side } from './context.ts';
-import type { HttpStream } from './http-stream.ts';
+import type { ContentSink, HttpStream } from './http-stream.ts';
 import type { Peer } from './peer.ts';
 import { Replay } from './replay.ts';
-import { resetTowardCaller, resetTowardUpstream } from './reset-codes.ts';
+import { endOfReset, reasonOfReset, resetTowardCaller, resetTowardUpstream } from './reset-codes.ts';
 import type { Target } from './targets.ts';
 import type { TrafficStats } from './traffic-stats.ts';
+import { Tries, type TriesOwner } from './tries.ts';
 import type { Turn } from './turn.ts';
 
 const Phase = { admitting: 0, queued: 1, connecting: 2, forwarding: 3, settled: 4 } as const;
 
-export class Exchange extends Timer implements AttemptOwner, StreamHandler {
+export class Exchange extends Timer implements TriesOwner, StreamHandler {
   readonly context: ExchangeContext;
   readonly side: Side;
   readonly down: HttpStream;
@@ -64,7 +67,9 @@ export class Exchange extends Timer implements AttemptOwner, StreamHandler {
   status = 0;
   grpcStatus = '';
 
-  private attempt: Attempt | null = null;
+  retryPolicy: RetryPolicy | null = null;
+  attempt: Attempt | null = null;
+  private tries: Tries | null = null;
   private phase: number = Phase.admitting;
   private requestEnded: boolean;
   private headSent = false;
@@ -103,7 +108,15 @@ export class Exchange extends Timer implements AttemptOwner, StreamHandler {
   }
 
   get isHeadOnly(): boolean {
-    return this.requestEnded && this.held === null && this.requestTrailers === null;
+    return this.requestEnded && this.held === null && this.replay === null && this.requestTrailers === null;
+  }
+
+  get isReplayable(): boolean {
+    return !this.headSent && (this.replay === null || this.replay.content() !== null);
+  }
+
+  get isWholeAtHand(): boolean {
+    return this.requestEnded && this.held === null && this.flow === null && this.isReplayable;
   }
 
   get isSettled(): boolean {
@@ -142,13 +155,24 @@ export class Exchange extends Timer implements AttemptOwner, StreamHandler {
     // We are a proxy for services, not a tunnel to wherever the caller likes (RFC 9110 §9.3.6).
     if (this.head.method === 'CONNECT' && this.head.protocol === '') return this.refuse(Reason.connectRefused, 0);
     this.phase = Phase.connecting;
-    this.attempt = new Attempt(this);
-    this.attempt.begin();
+    const attempt = new Attempt(this);
+    this.attempt = attempt;
+    if (this.retryPolicy !== null) this.beginTries(this.retryPolicy, attempt);
+    attempt.begin();
   }
 
-  onAttemptOpen({ toUp }: Attempt): void {
-    this.phase = Phase.forwarding;
+  private beginTries(policy: RetryPolicy, first: Attempt): void {
+    const { nowMs } = this.context.clock;
+    policy.budget.recordRequest(nowMs);
+    if (this.traffic !== null) this.traffic.retryBudgetLeft = policy.budget.left(nowMs);
+    if (policy.isTimed) this.tries = new Tries(this, policy, first);
+  }
+
+  onAttemptOpen(attempt: Attempt): void {
+    const { toUp } = attempt;
     if (toUp === null) return;
+    if (attempt !== this.attempt) return this.sendCopy(toUp);
+    this.phase = Phase.forwarding;
     const { held } = this;
     if (held !== null) {
       this.held = null;
@@ -160,7 +184,17 @@ export class Exchange extends Timer implements AttemptOwner, StreamHandler {
     if (this.requestTrailers !== null) toUp.sendTrailers(this.requestTrailers);
   }
 
-  onAttemptFailed(_attempt: Attempt, reason: number, retryAfterMs: number): void {
+  /** To an attempt beside the first: the request is complete. */
+  private sendCopy(toUp: ContentSink): void {
+    const { replay, requestTrailers } = this;
+    const sent = replay === null ? null : replay.content();
+    if (sent !== null) toUp.sendData(sent, 0, sent.length, requestTrailers === null);
+    if (requestTrailers !== null) toUp.sendTrailers(requestTrailers);
+  }
+
+  onAttemptFailed(attempt: Attempt, reason: number, retryAfterMs: number): void {
+    const end = reason === Reason.upstreamConnect ? AttemptEnd.connectFailure : AttemptEnd.other;
+    if (this.goesOn(attempt, end, reason)) return;
     this.refuse(reason, retryAfterMs);
   }
 
@@ -207,13 +241,33 @@ export class Exchange extends Timer implements AttemptOwner, StreamHandler {
 
   onAnswerHead(attempt: Attempt, list: HeaderList, endStream: boolean): void {
     if (list.status >= 200) {
+      if (this.retryPolicy !== null && this.isTakenBack(this.retryPolicy, attempt, list)) return;
       this.status = list.status;
       this.headSent = true;
       this.dropReplay();
       if (this.head.protocol !== '' && list.status < 300) this.onTunnelStands();
     }
+    if (attempt !== this.attempt) return;
     this.down.sendHeaders(this.limitSignal === null ? list : withSignal(list, this.limitSignal), endStream);
     if (endStream) this.onAnswerEnd(attempt);
+  }
+
+  /** Whether an answer gives way to another attempt. */
+  private isTakenBack(policy: RetryPolicy, attempt: Attempt, list: HeaderList): boolean {
+    if (this.tries === null) {
+      const { status, grpcStatus } = attempt;
+      if (status < 400 && (grpcStatus === '' || grpcStatus === '0')) return false;
+      this.tries = new Tries(this, policy, attempt);
+    }
+    return this.tries.takesAnswer(attempt, list);
+  }
+
+  /** Whether the request goes on without that attempt. */
+  private goesOn(attempt: Attempt, end: number, reason: number): boolean {
+    const { retryPolicy } = this;
+    if (retryPolicy === null || this.headSent) return false;
+    this.tries ??= new Tries(this, retryPolicy, attempt);
+    return this.tries.takesEnd(attempt, end, reason);
   }
 
   /** The deadline, and the time that counts, were the answer's: a tunnel stays for as long as both ends like. */
@@ -229,6 +283,7 @@ export class Exchange extends Timer implements AttemptOwner, StreamHandler {
 
   onAttemptReset(attempt: Attempt, code: number, cause: number): void {
     const reason = reasonOfReset(cause);
+    if (this.goesOn(attempt, endOfReset(code, cause), reason)) return;
     if (!this.headSent) return this.refuse(reason, reason === Reason.upstreamConnect ? connectRetryAfterMs : 0);
     // A truncated answer never looks complete.
     attempt.stopContent();
@@ -238,6 +293,7 @@ export class Exchange extends Timer implements AttemptOwner, StreamHandler {
 
   takeBack(): boolean {
     const { replay } = this;
+    if (this.tries?.isParallel) return false;
     if (replay === null) return this.backToConnecting();
     const sent = replay.content();
     if (sent === null) return false;
@@ -278,7 +334,7 @@ export class Exchange extends Timer implements AttemptOwner, StreamHandler {
   }
 
   /** Answers in the upstream's place. */
-  private refuse(reason: number, retryAfterMs: number): void {
+  refuse(reason: number, retryAfterMs: number): void {
     this.attempt?.abandon(ErrorCode.cancel);
     const answer = answerFor(reason, this.head.isGrpc, retryAfterMs, this.limitSignal);
     this.headSent = true;
@@ -314,6 +370,7 @@ export class Exchange extends Timer implements AttemptOwner, StreamHandler {
     const { attempt } = this;
     if (this.stoodMs > 0) this.leaveOutTunnel(attempt);
     attempt?.settle(outcome, reason);
+    this.tries?.end(outcome, reason);
     this.side.settle(this, outcome, reason, wasQueued);
     this.context.observer.onSettled(this, this.side, outcome, reason);
   }
@@ -322,10 +379,4 @@ export class Exchange extends Timer implements AttemptOwner, StreamHandler {
 /** How much content can come before there is an upstream: what the stream's window allows. */
 function heldContentMax(contentLength: number): number {
   return contentLength >= 0 && contentLength < defaultWindowBytes ? contentLength : defaultWindowBytes;
-}
-
-function reasonOfReset(cause: number): number {
-  if (cause === ResetCause.flowControl) return Reason.flowControl;
-  if (cause === ResetCause.protocol) return Reason.upstreamProtocol;
-  return cause === ResetCause.notConnected ? Reason.upstreamConnect : Reason.upstreamReset;
 }

@@ -87,6 +87,14 @@ export class InboundSide implements Side {
     return meshToken === null ? request.head : meshToken.strip(request.head);
   }
 
+  isShut(): boolean {
+    return false;
+  }
+
+  admitAgain(): number {
+    return 0;
+  }
+
   release(): void {}
 
   settleAttempt(): void {}

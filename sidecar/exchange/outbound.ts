@@ -4,13 +4,18 @@
  */
 import { Reason } from '../../proto/reasons.ts';
 import type { HeaderList } from '../http2/hpack/field.ts';
+import type { CompiledOutbound } from '../policy/compiled.ts';
+import { passThroughOutbound } from '../policy/swap.ts';
+import { BreakerState } from '../resilience/breaker-state.ts';
 import { Outcome } from '../resilience/outcome.ts';
 import type { Endpoint } from '../routing/endpoint.ts';
 import { countArrival, countEnd, countRefused, countWouldReject } from './accounting.ts';
+import { AttemptPlace } from './attempt.ts';
 import type { AttemptView, Clock, RequestView, Side } from './context.ts';
 import { deadlineOf } from './deadline-of.ts';
 import type { Gate } from './gate.ts';
 import type { MeshToken } from './mesh-token.ts';
+import { headOfRetry } from './onward-head.ts';
 import type { Target, Targets } from './targets.ts';
 import type { TrafficStats } from './traffic-stats.ts';
 
@@ -54,6 +59,27 @@ export class OutboundSide implements Side {
     request.counts = outbound.counts;
     request.connectTimeoutMs = outbound.connectTimeoutMs;
     request.deadlineMs = deadlineOf(request.head, outbound.timeoutMs, outbound.timeoutMs, nowMs);
+    request.retryPolicy = outbound.retries;
+    return this.acquire(request, outbound, nowMs);
+  }
+
+  isShut(request: RequestView): boolean {
+    const { breaker, shadow } = this.outboundOf(request);
+    if (breaker === null || shadow) return false;
+    breaker.tick(this.options.clock.nowMs);
+    const state = breaker.effectiveState;
+    return state === BreakerState.open || state === BreakerState.forcedOpen;
+  }
+
+  admitAgain(request: RequestView): number {
+    return this.acquire(request, this.outboundOf(request), this.options.clock.nowMs);
+  }
+
+  private outboundOf({ target, head }: RequestView): CompiledOutbound {
+    return target === null ? passThroughOutbound : target.policy.outboundFor(head);
+  }
+
+  private acquire(request: RequestView, outbound: CompiledOutbound, nowMs: number): number {
     const { breaker } = outbound;
     if (breaker === null) return 0;
     const waitMs = breaker.tryAcquire(nowMs);
@@ -78,7 +104,7 @@ export class OutboundSide implements Side {
       attempt.generation = request.generation;
       request.breaker = null;
     }
-    const endpoint = request.target?.cluster.pick(this.options.clock.nowMs);
+    const endpoint = request.target?.cluster.pick(this.options.clock.nowMs, attempt.avoid);
     if (endpoint === undefined) return '';
     attempt.endpoint = endpoint;
     endpoint.begin(this.options.clock.nowMs);
@@ -89,9 +115,10 @@ export class OutboundSide implements Side {
     return this.options.upstreamProtocol(request.protocol);
   }
 
-  forwardedHead(request: RequestView): HeaderList {
+  forwardedHead(request: RequestView, attempt: AttemptView): HeaderList {
     const { meshToken } = this.options;
-    return meshToken === null ? request.head : meshToken.add(request.head);
+    const head = meshToken === null ? request.head : meshToken.add(request.head);
+    return attempt.number === 1 ? head : headOfRetry(head, attempt.number);
   }
 
   release(_request: RequestView, attempt: AttemptView): void {
@@ -136,6 +163,8 @@ export class OutboundSide implements Side {
   /** The evidence for the fleet: what this caller saw of the target. */
   private count(attempt: AttemptView, target: Target, address: string, outcome: number, durationMs: number): void {
     if (outcome === Outcome.ignored) {
+      // The one that was too late in a race says nothing.
+      if (attempt.place === AttemptPlace.lost) return;
       if (attempt.status === 0) target.cluster.counts.recordLocalFailure();
       else target.cluster.counts.recordShed();
       return;

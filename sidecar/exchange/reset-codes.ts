@@ -11,8 +11,10 @@
  * | REFUSED_STREAM                  | INTERNAL_ERROR: it would promise that nothing was done (RFC 9113 §8.7)             |
  * | others; connection lost; our own | INTERNAL_ERROR                                                                    |
  */
+import { Reason } from '../../proto/reasons.ts';
 import { ErrorCode } from '../http2/constants.ts';
 import { ResetCause } from '../http2/stream.ts';
+import { AttemptEnd } from '../resilience/retry-rules.ts';
 
 export function resetTowardCaller(code: number, cause: number, isGrpc: boolean): number {
   if (cause !== ResetCause.peer) return ErrorCode.internalError;
@@ -31,5 +33,28 @@ export function resetTowardUpstream(code: number): number {
       return code;
     default:
       return ErrorCode.internalError;
+  }
+}
+
+/** What is counted and answered for an attempt that was reset. */
+export function reasonOfReset(cause: number): number {
+  if (cause === ResetCause.flowControl) return Reason.flowControl;
+  if (cause === ResetCause.protocol) return Reason.upstreamProtocol;
+  return cause === ResetCause.notConnected ? Reason.upstreamConnect : Reason.upstreamReset;
+}
+
+/** The same as the rules of retries see it. */
+export function endOfReset(code: number, cause: number): number {
+  switch (cause) {
+    case ResetCause.unprocessed:
+      return AttemptEnd.refused;
+    case ResetCause.notConnected:
+      return AttemptEnd.connectFailure;
+    case ResetCause.connection:
+      return AttemptEnd.reset;
+    case ResetCause.peer:
+      return code === ErrorCode.refusedStream ? AttemptEnd.refused : AttemptEnd.reset;
+    default:
+      return AttemptEnd.other;
   }
 }

@@ -6,6 +6,7 @@
  */
 import { Histogram, histogramNumbers } from '../../proto/kernel/histogram.ts';
 import { reasonCount } from '../../proto/reasons.ts';
+import { hedgeResultNames, retryResultNames } from '../resilience/retry-results.ts';
 
 const requests = 0;
 const success = 1;
@@ -15,7 +16,10 @@ const inFlight = 4;
 const rejectedAt = 5;
 const wouldRejectAt = rejectedAt + reasonCount;
 const durationsAt = wouldRejectAt + reasonCount;
-const numbers = durationsAt + histogramNumbers;
+const retriesAt = durationsAt + histogramNumbers;
+const hedgesAt = retriesAt + retryResultNames.length;
+const retryBudget = hedgesAt + hedgeResultNames.length;
+const numbers = retryBudget + 1;
 
 export class TrafficStats {
   static readonly bytes = 8 * numbers;
@@ -29,6 +33,9 @@ export class TrafficStats {
   readonly wouldReject: Float64Array;
   /** Requests that reached an upstream, from arrival to the end of the response. */
   readonly durations: Histogram;
+  /** By RetryResult, and by HedgeResult. */
+  readonly retries: Float64Array;
+  readonly hedges: Float64Array;
   private readonly row: Float64Array;
 
   /** `memory` zeroed, or with the counts so far. */
@@ -42,7 +49,9 @@ export class TrafficStats {
     this.row = new Float64Array(memory, 0, numbers);
     this.rejected = this.row.subarray(rejectedAt, wouldRejectAt);
     this.wouldReject = this.row.subarray(wouldRejectAt, durationsAt);
-    this.durations = new Histogram(this.row.subarray(durationsAt));
+    this.durations = new Histogram(this.row.subarray(durationsAt, retriesAt));
+    this.retries = this.row.subarray(retriesAt, hedgesAt);
+    this.hedges = this.row.subarray(hedgesAt, retryBudget);
   }
 
   get requests(): number {
@@ -64,6 +73,15 @@ export class TrafficStats {
 
   get inFlight(): number {
     return this.row[inFlight]!;
+  }
+
+  /** Retries that could go at once, when the last request came. */
+  get retryBudgetLeft(): number {
+    return this.row[retryBudget]!;
+  }
+
+  set retryBudgetLeft(retries: number) {
+    this.row[retryBudget] = retries;
   }
 
   begin(): void {
@@ -98,6 +116,8 @@ export class TrafficStats {
 
   /** The thread that counted in this row is dead, and its requests with it. */
   static forgetInFlight(memory: ArrayBufferLike): void {
-    new Float64Array(memory, 0, numbers)[inFlight] = 0;
+    const row = new Float64Array(memory, 0, numbers);
+    row[inFlight] = 0;
+    row[retryBudget] = 0;
   }
 }

@@ -14,6 +14,7 @@ import { createDoor } from './door.ts';
 import { defineFlowMetrics } from './flow-metrics.ts';
 import type { WorkerReading } from './plane.ts';
 import type { OverloadReading } from './plane-readings.ts';
+import { defineRetryMetrics } from './retry-metrics.ts';
 import { defineRouteMetrics, type RouteReading } from './route-metrics.ts';
 import { defineTlsMetrics } from './tls/tls-metrics.ts';
 import type { TlsReading } from './tls/tls-stats.ts';
@@ -60,6 +61,7 @@ export function metricsDoor(facts: MetricFacts, token: string | undefined): Fast
   const registry = new Registry();
   defineMetrics(registry, facts);
   defineFlowMetrics(registry, () => facts.flow());
+  defineRetryMetrics(registry, () => facts.traffic());
   defineRouteMetrics(registry, () => facts.routes());
   defineTlsMetrics(registry, () => facts.tls());
   const door = createDoor();

@@ -2,8 +2,10 @@
 import { defaultConnectTimeout, type EffectiveOutbound } from '../../proto/policy/defaults-outbound.ts';
 import type { BreakerSettings } from '../resilience/breaker.ts';
 import type { HealthCheckSettings } from '../resilience/health.ts';
+import type { RetrySettings } from '../resilience/retry-policy.ts';
 import { breakerSettings } from './compile-breaker.ts';
 import { healthCheckSettings } from './compile-health-check.ts';
+import { retrySettings } from './compile-retries.ts';
 import { milliseconds } from './units.ts';
 
 export interface OutboundSettings {
@@ -13,6 +15,7 @@ export interface OutboundSettings {
   readonly breaker: BreakerSettings | null;
   readonly fleetBreaker: boolean;
   readonly healthCheck: HealthCheckSettings | null;
+  readonly retries: RetrySettings | null;
 }
 
 export const passThroughOutboundSettings: OutboundSettings = {
@@ -22,6 +25,7 @@ export const passThroughOutboundSettings: OutboundSettings = {
   breaker: null,
   fleetBreaker: false,
   healthCheck: null,
+  retries: null,
 };
 
 export function compileOutbound(outbound: EffectiveOutbound, shadow: boolean): OutboundSettings {
@@ -34,5 +38,6 @@ export function compileOutbound(outbound: EffectiveOutbound, shadow: boolean): O
     breaker: breaker ? breakerSettings(breaker, timeoutMs) : null,
     fleetBreaker: breaker?.fleet.enabled ?? false,
     healthCheck: outbound.healthCheck && !shadow ? healthCheckSettings(outbound.healthCheck) : null,
+    retries: retrySettings(outbound, shadow),
   };
 }

@@ -5,6 +5,7 @@
 import type { Admission } from '../admission/admission.ts';
 import type { Breaker } from '../resilience/breaker.ts';
 import type { HealthCheckSettings } from '../resilience/health.ts';
+import type { RetryPolicy } from '../resilience/retry-policy.ts';
 import type { RateLimitSignals } from './rate-limit-signals.ts';
 import type { RouteCounts } from './route-counts.ts';
 
@@ -90,6 +91,8 @@ export interface CompiledOutbound {
   readonly fleetBreaker: boolean;
   /** In shadow there is none: leaving out an endpoint is more than counting. */
   readonly healthCheck: HealthCheckSettings | null;
+  /** More than one attempt, or a bound on one; null = one attempt for as long as it takes. */
+  readonly retries: RetryPolicy | null;
   readonly essential: boolean;
   readonly counts: RouteCounts | null;
 }

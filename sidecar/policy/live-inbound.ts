@@ -102,6 +102,7 @@ function signalsOf(rules: readonly Rule[]): RateLimitSignals | null {
   return rules.length === 0 ? null : new RateLimitSignals(rules.map(({ settings }) => settings));
 }
 
-function isSame(left: object, right: object): boolean {
+/** Settings that say the same. */
+export function isSame(left: object, right: object): boolean {
   return left === right || canonicalJson(left) === canonicalJson(right);
 }

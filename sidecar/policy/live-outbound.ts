@@ -4,16 +4,18 @@
  */
 import { ownerOf } from '../admission/seat.ts';
 import { Breaker, type BreakerTransition } from '../resilience/breaker.ts';
+import { RetryPolicy } from '../resilience/retry-policy.ts';
 import { SharedBreaker } from '../resilience/shared-breaker.ts';
 import { type OutboundSettings, passThroughOutboundSettings } from './compile-outbound.ts';
 import type { CompiledOutbound } from './compiled.ts';
-import type { RouteOf } from './live-inbound.ts';
+import { isSame, type RouteOf } from './live-inbound.ts';
 import { memoryForBreaker, type PolicyMemory, type Sharing } from './sharing.ts';
 
 /** Shared by every target without a policy. */
 export const passThroughOutbound: CompiledOutbound = {
   ...passThroughOutboundSettings,
   breaker: null,
+  retries: null,
   essential: true,
   counts: null,
 };
@@ -21,6 +23,7 @@ export const passThroughOutbound: CompiledOutbound = {
 export class LiveOutbound {
   /** The one that is its own. */
   breaker: Breaker | null = null;
+  private retries: RetryPolicy | null = null;
   private breakerMemory: SharedArrayBuffer | null = null;
   private readonly sharing: Sharing;
   private readonly onTransition: ((transition: BreakerTransition) => void) | undefined;
@@ -38,9 +41,11 @@ export class LiveOutbound {
   ): { readonly outbound: CompiledOutbound; readonly breaker: Breaker | null } {
     const owns = (section: string): boolean => route === null || route.own.has(section);
     const breaker = owns('circuitBreaker') ? this.breakerFor(settings, given) : null;
+    this.retries = this.retriesFor(settings, route);
     const outbound: CompiledOutbound = {
       ...settings,
       breaker: owns('circuitBreaker') ? breaker : route!.service.breaker,
+      retries: this.retries,
       fleetBreaker: settings.fleetBreaker && !(route !== null && owns('circuitBreaker')),
       essential: route?.essential ?? true,
       counts: route?.counts ?? null,
@@ -57,6 +62,17 @@ export class LiveOutbound {
     if (settings === null || breaker === null) return;
     breaker.reconfigure(settings, nowMs);
     if (!fleetBreaker) breaker.applyFleet(null, nowMs);
+  }
+
+  /** A budget stays while its settings do. A route without a section of its own has the service's budget in common. */
+  private retriesFor({ retries }: OutboundSettings, route: RouteOf<CompiledOutbound> | null): RetryPolicy | null {
+    if (retries === null) return null;
+    const common = route === null ? null : route.service.retries;
+    if (common !== null && isSame(common.settings, retries)) return common;
+    if (this.retries !== null && isSame(this.retries.settings, retries)) return this.retries;
+    const budget =
+      this.retries !== null && isSame(this.retries.settings.budget, retries.budget) ? this.retries.budget : undefined;
+    return new RetryPolicy(retries, budget);
   }
 
   private breakerFor({ breaker: settings }: OutboundSettings, given: PolicyMemory | null): Breaker | null {

@@ -73,8 +73,23 @@ export class Cluster {
   }
 
   /** Undefined when none is known. */
-  pick(nowMs: number): Endpoint | undefined {
-    return pick(this.serving, this.random, nowMs);
+  /** `avoid`: an address to dial that failed a moment ago; another one is taken where there is one. */
+  pick(nowMs: number, avoid = ''): Endpoint | undefined {
+    const picked = pick(this.serving, this.random, nowMs);
+    return avoid === '' || picked?.dialAddress !== avoid ? picked : this.otherThan(picked, nowMs);
+  }
+
+  private otherThan(picked: Endpoint, nowMs: number): Endpoint {
+    const { serving } = this;
+    const start = Math.floor(this.random.next() * serving.length);
+    let other = picked;
+    for (let step = 0; step < serving.length; step++) {
+      const endpoint = serving[(start + step) % serving.length]!;
+      if (endpoint === picked) continue;
+      if (!endpoint.isOut(nowMs)) return endpoint;
+      other = endpoint;
+    }
+    return other;
   }
 
   private replace(list: readonly EndpointInput[]): Endpoint[] {

@@ -85,6 +85,7 @@ export class SimSidecar {
       clock,
       wheel: world.wheel,
       observer: { onSettled() {} },
+      random: diceOf(world.seed, `retries ${name}`),
       upstreams: {
         connect: (address, _protocol, _timeoutMs, waiter) => {
           const connection = address === appAddress ? this.app : options.connectionTo(address);

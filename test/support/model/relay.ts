@@ -2,6 +2,7 @@
  * A whole proxy without sockets: a server's end toward the caller, a client's end toward the next hop, and the real
  * exchange between them. `chainOf` puts several in a row, which is what a mesh is: two Weirs facing each other.
  */
+import { XorShift32 } from '../../../proto/kernel/random.ts';
 import { TimerWheel } from '../../../proto/kernel/timer-wheel.ts';
 import { Reason } from '../../../proto/reasons.ts';
 import type { ExchangeContext, RequestView, Side } from '../../../sidecar/exchange/context.ts';
@@ -23,6 +24,14 @@ class OpenSide implements Side {
 
   pick(): string {
     return 'next';
+  }
+
+  isShut(): boolean {
+    return false;
+  }
+
+  admitAgain(): number {
+    return 0;
   }
 
   protocolFor(): number {
@@ -60,6 +69,7 @@ export class Relay implements Upstreams {
       wheel: new TimerWheel(4, 0),
       upstreams: this,
       observer: { onSettled: () => {} },
+      random: new XorShift32(1),
     };
     const peer = { address: '127.0.0.1', identity: '' };
     this.up = new ModelEnd(false, undefined, limits);

@@ -56,6 +56,22 @@ export const fullPolicy: TrafficPolicy = {
         unhealthyAfter: 4,
         healthyAfter: 1,
       },
+      perTryTimeout: '200ms',
+      retries: {
+        attemptsMax: 3,
+        retryOn: {
+          connectFailure: true,
+          refused: true,
+          reset: false,
+          tryTimeout: true,
+          grpcStatuses: ['UNAVAILABLE', 'ABORTED'],
+          httpStatuses: [503],
+        },
+        nonIdempotent: true,
+        backoff: { base: '10ms', max: '100ms' },
+        budget: { percent: 20, minConcurrent: 5 },
+      },
+      hedging: { after: '80ms', attemptsMax: 2, nonIdempotent: false },
     },
   },
 };

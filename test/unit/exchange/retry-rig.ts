@@ -1,0 +1,238 @@
+/**
+ * An exchange of the outbound side between streams that a test plays: it sends requests, sees every attempt, answers it
+ * or lets it fail, and moves time by hand.
+ */
+import { XorShift32 } from '../../../proto/kernel/random.ts';
+import { TimerWheel } from '../../../proto/kernel/timer-wheel.ts';
+import type { OutboundSpec, PolicySpec } from '../../../proto/policy/schema.ts';
+import { Reason } from '../../../proto/reasons.ts';
+import { SelfShedder } from '../../../sidecar/admission/self-shedder.ts';
+import { Exchange } from '../../../sidecar/exchange/exchange.ts';
+import { Gate } from '../../../sidecar/exchange/gate.ts';
+import { type HttpStream, Protocol, type UpstreamWaiter } from '../../../sidecar/exchange/http-stream.ts';
+import { OutboundSide } from '../../../sidecar/exchange/outbound.ts';
+import { type Target, Targets } from '../../../sidecar/exchange/targets.ts';
+import { TrafficStats } from '../../../sidecar/exchange/traffic-stats.ts';
+import { FlowBudget } from '../../../sidecar/http2/flow-budget.ts';
+import { HeaderList } from '../../../sidecar/http2/hpack/field.ts';
+import type { CreditSource, StreamHandler } from '../../../sidecar/http2/stream.ts';
+import { LivePolicy } from '../../../sidecar/policy/swap.ts';
+import { HedgeResult, RetryResult } from '../../../sidecar/resilience/retry-results.ts';
+import { AuthorityMap } from '../../../sidecar/routing/authority.ts';
+import { Cluster } from '../../../sidecar/routing/cluster.ts';
+
+export class FakeStream implements HttpStream {
+  handler: StreamHandler | null = null;
+  source: CreditSource | null = null;
+  isClosed = false;
+  remoteClosed = false;
+  heads: HeaderList[] = [];
+  content = '';
+  ended = false;
+  trailers: HeaderList | null = null;
+  resetCode = -1;
+
+  get status(): number {
+    return this.heads.at(-1)?.status ?? 0;
+  }
+
+  sendHeaders(list: HeaderList, endStream: boolean): void {
+    this.heads.push(list);
+    if (endStream) this.ended = true;
+  }
+
+  sendData(buf: Buffer, start: number, end: number, endStream: boolean): void {
+    this.content += buf.toString('latin1', start, end);
+    if (endStream) this.ended = true;
+  }
+
+  sendTrailers(list: HeaderList): void {
+    this.trailers = list;
+    this.ended = true;
+  }
+
+  reset(code: number): void {
+    this.resetCode = code;
+    this.isClosed = true;
+  }
+
+  credit(): void {}
+}
+
+/** What the upstream sees of one attempt. */
+export class SeenAttempt extends FakeStream {
+  readonly address: string;
+  readonly head: HeaderList;
+
+  constructor(address: string, head: HeaderList, handler: StreamHandler) {
+    super();
+    this.address = address;
+    this.head = head;
+    this.handler = handler;
+  }
+
+  get isCancelled(): boolean {
+    return this.resetCode >= 0;
+  }
+
+  answer(status: number, fields: readonly (readonly [string, string])[] = []): void {
+    this.handler?.onHeaders(HeaderList.of([[':status', String(status)], ...fields]), true);
+  }
+
+  grpc(code: number, fields: readonly (readonly [string, string])[] = []): void {
+    this.answer(200, [['content-type', 'application/grpc'], ['grpc-status', String(code)], ...fields]);
+  }
+
+  fail(code: number, cause: number): void {
+    this.isClosed = true;
+    this.handler?.onReset(code, cause);
+  }
+}
+
+const addresses = ['10.0.0.1:80', '10.0.0.2:80', '10.0.0.3:80'];
+
+export class RetryRig {
+  readonly clock = { nowMs: 1000 };
+  readonly wheel = new TimerWheel(4, 1000);
+  readonly attempts: SeenAttempt[] = [];
+  readonly traffic = new TrafficStats('outbound', 'default/b');
+  readonly policy = new LivePolicy('default/b');
+  readonly cluster = new Cluster({ key: 'default/b', random: new XorShift32(3), staticEndpoints: addresses });
+  /** Dials that fail, by address; every one with '*'. */
+  readonly unreachable = new Set<string>();
+  dials: string[] = [];
+  private readonly side: OutboundSide;
+  private readonly random = new XorShift32(5);
+
+  constructor(outbound: OutboundSpec, enforcement: NonNullable<PolicySpec['enforcement']> = 'enforce') {
+    this.apply(outbound, enforcement);
+    const target: Target = {
+      key: 'default/b',
+      policy: this.policy,
+      cluster: this.cluster,
+      traffic: this.traffic,
+      onFailure: null,
+    };
+    this.side = new OutboundSide({
+      clock: this.clock,
+      gate: new Gate(new SelfShedder({ lagMsMax: 0, heapShareMax: 0 })),
+      targets: new Targets(new AuthorityMap({ namespace: 'default' }), () => target),
+      unrouted: new TrafficStats('outbound', 'unknown'),
+      fixedTarget: 'default/b',
+      upstreamProtocol: () => Protocol.http2,
+      meshToken: null,
+    });
+  }
+
+  apply(outbound: OutboundSpec, enforcement: NonNullable<PolicySpec['enforcement']> = 'enforce'): void {
+    const origin = { epoch: '', version: 1, hash: '' };
+    this.policy.apply({ target: { service: 'b' }, enforcement, outbound }, origin, this.clock.nowMs);
+  }
+
+  /** Sends a request; answers the caller's stream. */
+  send(fields: readonly (readonly [string, string])[], content: string | null = null, isEnd = true): FakeStream {
+    const down = new FakeStream();
+    const { clock, wheel, random } = this;
+    const context = {
+      budget: new FlowBudget(),
+      clock,
+      wheel,
+      observer: { onSettled() {} },
+      random,
+      upstreams: {
+        connect: (address: string, _protocol: number, _timeoutMs: number, waiter: UpstreamWaiter) =>
+          this.connect(address, waiter),
+        cancel() {},
+      },
+    };
+    const head = HeaderList.of([[':scheme', 'http'], [':authority', 'b'], ...fields]);
+    const peer = { address: '127.0.0.1', identity: '' };
+    new Exchange(context, this.side, down, head, content === null, Protocol.http2, peer).begin();
+    if (content !== null) this.more(down, content, isEnd);
+    return down;
+  }
+
+  get(fields: readonly (readonly [string, string])[] = []): FakeStream {
+    return this.send([[':method', 'GET'], [':path', '/'], ...fields]);
+  }
+
+  post(content: string, isEnd = true): FakeStream {
+    return this.send(
+      [
+        [':method', 'POST'],
+        [':path', '/'],
+      ],
+      content,
+      isEnd,
+    );
+  }
+
+  call(fields: readonly (readonly [string, string])[] = []): FakeStream {
+    const own = [
+      [':method', 'POST'],
+      [':path', '/echo.Echo/Say'],
+      ['content-type', 'application/grpc'],
+      ['te', 'trailers'],
+    ] as const;
+    return this.send([...own, ...fields], 'message');
+  }
+
+  more(down: FakeStream, content: string, isEnd: boolean): void {
+    const bytes = Buffer.from(content, 'latin1');
+    down.handler?.onData(bytes, 0, bytes.length, isEnd);
+  }
+
+  /** The attempt that was made last. */
+  get last(): SeenAttempt {
+    const last = this.attempts.at(-1);
+    if (last === undefined) throw new Error('no attempt was made');
+    return last;
+  }
+
+  pass(ms: number): void {
+    for (const endMs = this.clock.nowMs + ms; this.clock.nowMs < endMs; ) {
+      this.clock.nowMs = Math.min(endMs, this.clock.nowMs + 4);
+      this.wheel.advance(this.clock.nowMs);
+    }
+  }
+
+  retries(result: keyof typeof RetryResult): number {
+    return this.traffic.retries[RetryResult[result]]!;
+  }
+
+  hedges(result: keyof typeof HedgeResult): number {
+    return this.traffic.hedges[HedgeResult[result]]!;
+  }
+
+  get endpointsInFlight(): number {
+    return this.cluster.endpoints.reduce((sum, { inFlight }) => sum + inFlight, 0);
+  }
+
+  /** Everything that a settled request must have given back. */
+  get leftovers(): Record<string, number> {
+    return {
+      inFlight: this.traffic.inFlight,
+      endpoints: this.endpointsInFlight,
+      timers: this.wheel.size,
+      budget: this.policy.outbound.retries?.budget.inFlight ?? 0,
+    };
+  }
+
+  private connect(address: string, waiter: UpstreamWaiter): void {
+    this.dials.push(address);
+    if (this.unreachable.has(address) || this.unreachable.has('*')) {
+      return waiter.onConnectFailed(Reason.upstreamConnect, 'nobody there');
+    }
+    waiter.onConnection({
+      takesExtendedConnect: true,
+      request: (list, endStream, handler) => {
+        const attempt = new SeenAttempt(address, list, handler);
+        attempt.ended = endStream;
+        this.attempts.push(attempt);
+        return attempt;
+      },
+    });
+  }
+}
+
+export const nothingLeft = { inFlight: 0, endpoints: 0, timers: 0, budget: 0 };
