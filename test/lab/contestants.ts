@@ -3,7 +3,7 @@
  * time Weir, nothing, and the other proxies that are on the machine.
  */
 import { livePeers, liveWeir } from './live/rig.ts';
-import { absenceOf, type LabPolicy, labPolicies, weirName } from './policies.ts';
+import { faultOf, type LabPolicy, labPolicies, weirName } from './policies.ts';
 import type { Rig, Scenario } from './scenario.ts';
 import { simulation } from './sim/simulation.ts';
 
@@ -20,11 +20,11 @@ export const liveScenarios: readonly number[] = [1, 3, 4, 6, 7, 10, 17, 19, 20, 
 const liveWithoutOthers = new Set([weirName, 'nothing']);
 
 export function contestants(live: boolean): readonly Contestant[] {
-  if (!live) return labPolicies.map((policy) => ({ policy, rig: simulation, absent: absenceOf(policy) }));
+  if (!live) return labPolicies.map((policy) => ({ policy, rig: simulation, absent: faultOf(policy.parts) }));
   return [
     ...labPolicies
       .filter(({ name }) => liveWithoutOthers.has(name))
-      .map((policy) => ({ policy, rig: liveWeir, absent: absenceOf(policy) })),
+      .map((policy) => ({ policy, rig: liveWeir, absent: faultOf(policy.parts) })),
     ...livePeers.map(({ name, summary, absent, rig }) => ({ policy: { name, summary, parts: {} }, rig, absent })),
   ];
 }

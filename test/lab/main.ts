@@ -7,7 +7,7 @@
 import { Progress } from '../bench/progress.ts';
 import { type LabOptions, parseArguments, usage } from './arguments.ts';
 import { type Contestant, contestants, liveScenarios, takesPart } from './contestants.ts';
-import { weirName } from './policies.ts';
+import { refusedWishes, weirName } from './policies.ts';
 import { writePlots } from './report/plots.ts';
 import { renderScenario, toJsonRows } from './report/table.ts';
 import { runScenario, type ScenarioResult } from './run.ts';
@@ -36,6 +36,10 @@ async function run(options: LabOptions): Promise<number> {
     wanted.some((scenario) => takesPart(one, scenario, options.compare)),
   )) {
     if (absent !== null) console.log(`absent: ${policy.name}: ${absent}`);
+    const additions = wanted.flatMap((scenario) => Object.values(scenario.additions ?? {}).flat());
+    for (const wish of refusedWishes(policy, policy.name === weirName ? additions : [])) {
+      console.log(`left out of ${policy.name}: ${wish}`);
+    }
   }
   for (const [i, scenario] of wanted.entries()) {
     progress.begin(`scenario ${scenario.id} (${i + 1} of ${wanted.length}): ${scenario.title}`);

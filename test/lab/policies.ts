@@ -1,6 +1,6 @@
 /**
- * Weir's own policy and what it is compared with, as documents of the real schema. A policy whose words the schema does
- * not have is absent, and the report says so.
+ * Weir's own policy and what it is compared with, as documents of the real schema. Each has parts without which it would
+ * not be itself, and wishes: a wish in words that the schema does not have is left out, and the report says so.
  */
 import { parsePolicyJson } from '../../proto/policy/parse.ts';
 import { type PolicySpec, policyApiVersion, policyKind } from '../../proto/policy/schema.ts';
@@ -8,20 +8,29 @@ import type { PolicyParts, Scenario } from './scenario.ts';
 
 /** Of every service in the lab. */
 export const namespace = 'lab';
+export const weirName = 'weir';
 
 export interface LabPolicy {
   readonly name: string;
   readonly summary: string;
   readonly parts: PolicyParts;
+  readonly wishes?: readonly PolicyParts[];
 }
-
-export const weirName = 'weir';
 
 /** What a user gets who asks for protection and sets no numbers. */
 const weir: LabPolicy = {
   name: weirName,
   summary: "Weir's defaults",
   parts: { inbound: { concurrency: { fixed: { limit: 16 } }, queue: {} } },
+  wishes: [
+    { inbound: { concurrency: { vegasBdp: {} } } },
+    { inbound: { priorities: {} } },
+    { inbound: { levels: {} } },
+    { inbound: { signals: {} } },
+    { outbound: { retries: {} } },
+    { outbound: { throttle: {} } },
+    { outbound: { loadBalancing: {} } },
+  ],
 };
 
 const baselines: readonly LabPolicy[] = [
@@ -31,6 +40,14 @@ const baselines: readonly LabPolicy[] = [
     summary: 'a fixed limit of twice the workers, and no queue',
     parts: { inbound: { concurrency: { fixed: { limit: 16 } } } },
   },
+  { name: 'gradient2', summary: "Netflix's Gradient2", parts: { inbound: { concurrency: { gradient2: {} } } } },
+  {
+    name: 'envoy-gradient',
+    summary: "Envoy's adaptive concurrency",
+    parts: { inbound: { concurrency: { envoyGradient: {} } } },
+  },
+  { name: 'aimd', summary: 'L·0.9 on a drop, else + 1', parts: { inbound: { concurrency: { aimd: {} } } } },
+  { name: 'dagor', summary: "WeChat's levels alone", parts: { inbound: { levels: {} } } },
 ];
 
 export const labPolicies: readonly LabPolicy[] = [weir, ...baselines];
@@ -39,10 +56,23 @@ export const labPolicies: readonly LabPolicy[] = [weir, ...baselines];
 export function partsFor(policy: LabPolicy, scenario: Scenario, services: readonly string[]): Map<string, PolicyParts> {
   return new Map(
     services.map((service) => {
-      const added = policy.name === weirName ? scenario.additions?.[service] : undefined;
-      return [service, added === undefined ? policy.parts : merged(policy.parts, added)];
+      const additions = policy.name === weirName ? (scenario.additions?.[service] ?? []) : [];
+      const wishes = [...(policy.wishes ?? []), ...additions];
+      return [service, wishes.reduce((parts, wish) => granted(parts, wish) ?? parts, policy.parts)];
     }),
   );
+}
+
+/** The wishes that the schema has no words for. */
+export function refusedWishes(policy: LabPolicy, additions: readonly PolicyParts[] = []): string[] {
+  return [...(policy.wishes ?? []), ...additions]
+    .filter((wish) => granted(policy.parts, wish) === null)
+    .map((wish) => JSON.stringify(wish));
+}
+
+function granted(parts: PolicyParts, wish: PolicyParts): PolicyParts | null {
+  const all = merged(parts, wish);
+  return faultOf(all) === null ? all : null;
 }
 
 /** Members of `inbound` and `outbound` one by one. */
@@ -50,8 +80,8 @@ function merged(base: PolicyParts, added: PolicyParts): PolicyParts {
   return {
     ...base,
     ...added,
-    inbound: { ...base.inbound, ...added.inbound },
-    outbound: { ...base.outbound, ...added.outbound },
+    ...((base.inbound ?? added.inbound) && { inbound: { ...base.inbound, ...added.inbound } }),
+    ...((base.outbound ?? added.outbound) && { outbound: { ...base.outbound, ...added.outbound } }),
   };
 }
 
@@ -67,12 +97,12 @@ export function specOf(service: string, parts: PolicyParts): PolicySpec {
   throw new Error(result.errors.map(({ pointer, message }) => `${pointer} ${message}`).join('; '));
 }
 
-/** Why a policy cannot be put into force; null when it can. */
-export function absenceOf({ parts }: LabPolicy): string | null {
+/** Why parts cannot be put into force; null when they can. */
+export function faultOf(parts: PolicyParts): string | null {
   try {
     specOf('any', parts);
     return null;
   } catch (error) {
-    return String(error);
+    return error instanceof Error ? error.message : String(error);
   }
 }

@@ -17,8 +17,7 @@ export class CallerRecord {
   readonly good: Float64Array;
   /** Attempts of the caller itself, first ones included. */
   readonly attempts: Float64Array;
-  /** Refusals that did not come from further on than the caller's own sidecar, by the bin in which they came. */
-  readonly refusedAtCaller: Float64Array;
+  /** Answers that said no, by the bin in which they came; a request with retries may have several. */
   readonly refused: Float64Array;
   failed = 0;
   late = 0;
@@ -33,7 +32,6 @@ export class CallerRecord {
     this.refusedByArrival = new Float64Array(bins);
     this.good = new Float64Array(bins);
     this.attempts = new Float64Array(bins);
-    this.refusedAtCaller = new Float64Array(bins);
     this.refused = new Float64Array(bins);
   }
 
@@ -63,9 +61,8 @@ export class CallerRecord {
     }
   }
 
-  refuse(atMs: number, atCaller: boolean): void {
+  refuse(atMs: number): void {
     this.refused[binOf(atMs, this.refused)]! += 1;
-    if (atCaller) this.refusedAtCaller[binOf(atMs, this.refused)]! += 1;
   }
 
   /** The value in ms below which `share` of the good answers to what was asked in that time lie; NaN without any. */
@@ -92,7 +89,8 @@ export class CallerRecord {
 export class ServiceRecord {
   /** Requests that its apps finished, by when: also those that nobody waited for. */
   readonly finished: Float64Array;
-  /** Requests that came to its apps. */
+  /** Requests that came to its sidecars, and those that went on to its apps. */
+  readonly arrived: Float64Array;
   readonly begun: Float64Array;
   /** Breakers of its callers that opened, by when. */
   readonly opened: Float64Array;
@@ -101,6 +99,7 @@ export class ServiceRecord {
 
   constructor(bins: number) {
     this.finished = new Float64Array(bins);
+    this.arrived = new Float64Array(bins);
     this.begun = new Float64Array(bins);
     this.opened = new Float64Array(bins);
   }

@@ -1,6 +1,16 @@
 /** One scenario under one policy: every case with every seed, then the metrics and what they are worth. */
 import { type LabPolicy, partsFor } from './policies.ts';
-import type { Metric, Recordings, Rig, Scenario, Size, Target } from './scenario.ts';
+import {
+  type Experiment,
+  type Metric,
+  type PolicyParts,
+  type Recordings,
+  type Rig,
+  type Scenario,
+  type Size,
+  type Target,
+  wholeDeadlineMs,
+} from './scenario.ts';
 
 export interface Measured {
   readonly metric: Metric;
@@ -35,8 +45,12 @@ export async function runScenario(options: RunOptions): Promise<ScenarioResult> 
     const recordings = new Map();
     for (const { name, experiment } of scenario.cases(size)) {
       progress(`${policy.name} · ${name} · seed ${seed}`);
-      const services = experiment.services.map((service) => service.name);
-      recordings.set(name, await rig.run(experiment, partsFor(policy, scenario, services), seed));
+      const parts = partsFor(
+        policy,
+        scenario,
+        experiment.services.map((service) => service.name),
+      );
+      recordings.set(name, await rig.run(withRetriesOnce(experiment, parts), parts, seed));
     }
     bySeed.push(scenario.metrics.map((metric) => metric.of(recordings)));
     if (i === 0) first = recordings;
@@ -49,6 +63,15 @@ export async function runScenario(options: RunOptions): Promise<ScenarioResult> 
     return { metric, value, met: metric.target === null ? null : meets(value, metric.target) };
   });
   return { scenario, policy: policy.name, measured, recordings: first };
+}
+
+/** Where the policy retries, callers do not: one layer only. */
+function withRetriesOnce(experiment: Experiment, parts: ReadonlyMap<string, PolicyParts>): Experiment {
+  const callers = experiment.callers.map((caller) => {
+    const isWeirs = (caller.sidecars ?? 0) > 0 && parts.get(caller.service)?.outbound?.retries !== undefined;
+    return isWeirs ? { ...caller, retriesMax: 0, timeoutMs: wholeDeadlineMs(caller) } : caller;
+  });
+  return { ...experiment, callers };
 }
 
 export function meets(value: number, { atLeast, atMost }: Target): boolean {

@@ -36,11 +36,18 @@ export interface CallerSpec {
   readonly sidecars?: number;
 }
 
+/** Later than this after it was asked, an answer is no good. */
+export function wholeDeadlineMs({ timeoutMs, retriesMax = 0, deadlineMs }: CallerSpec): number {
+  return deadlineMs ?? timeoutMs * (1 + retriesMax);
+}
+
 /** What befalls an app, or one route of it. */
 export interface Change {
   readonly atMs: number;
   /** 1 = as built, 0.5 = half as fast, 0 = it stands still and answers nothing. */
   readonly speed?: number;
+  /** Of what it begins from then on. */
+  readonly serviceMs?: number;
   /** It answers UNAVAILABLE at once. */
   readonly failing?: boolean;
 }
@@ -134,8 +141,8 @@ export interface Scenario {
   readonly metrics: readonly Metric[];
   /** By name, beside Weir's own. */
   readonly baselines: readonly string[];
-  /** What a user who cares for this scenario adds to Weir's default policy; by service. */
-  readonly additions?: Readonly<Record<string, PolicyParts>>;
+  /** What a user who cares for this scenario adds to Weir's default policy, piece by piece; by service. */
+  readonly additions?: Readonly<Record<string, readonly PolicyParts[]>>;
   readonly seedsMax?: number;
   readonly plots?: readonly Plot[];
 }

@@ -14,8 +14,7 @@ export class Program {
   private readonly name: string;
   private readonly child: ChildProcess;
   private readonly watchers = new Set<(line: Line) => void>();
-  /** The last of what it wrote. */
-  output = '';
+  private output = '';
   private hasEnded = false;
 
   constructor(name: string, command: string, args: readonly string[]) {

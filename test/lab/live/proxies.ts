@@ -177,7 +177,7 @@ async function untilOpen(program: Program, port: number): Promise<void> {
     if (await isOpen(port)) return;
     await delay(20);
   }
-  throw new Error(`port ${port} did not open: ${program.output.trim()}`);
+  throw new Error(`port ${port} did not open`);
 }
 
 function isOpen(port: number): Promise<boolean> {

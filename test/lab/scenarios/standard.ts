@@ -19,3 +19,22 @@ export function standard(
     callers: [{ name: callerName, service: serviceName, load, timeoutMs, ...more.caller }],
   };
 }
+
+/** Load that alternates: `low` for so long, `high` for so long, again and again. Answers when each high begins, too. */
+export function alternating(options: Readonly<Record<'low' | 'lowMs' | 'high' | 'highMs' | 'times', number>>): {
+  load: Load[];
+  begins: number[];
+  durationMs: number;
+} {
+  const { low, lowMs, high, highMs, times } = options;
+  const cycleMs = lowMs + highMs;
+  const cycles = Array.from({ length: times }, (_, i) => i * cycleMs);
+  return {
+    load: cycles.flatMap((fromMs) => [
+      { fromMs, rps: low * capacityRps },
+      { fromMs: fromMs + lowMs, rps: high * capacityRps },
+    ]),
+    begins: cycles.map((fromMs) => fromMs + lowMs),
+    durationMs: times * cycleMs,
+  };
+}

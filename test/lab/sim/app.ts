@@ -33,7 +33,7 @@ export interface AppOptions {
 class Condition {
   speed = 1;
   failing = false;
-  readonly serviceMs: number;
+  serviceMs: number;
 
   constructor(serviceMs: number) {
     this.serviceMs = serviceMs;
@@ -41,6 +41,7 @@ class Condition {
 
   change(change: Change): void {
     if (change.speed !== undefined) this.speed = change.speed;
+    if (change.serviceMs !== undefined) this.serviceMs = change.serviceMs;
     if (change.failing !== undefined) this.failing = change.failing;
   }
 }

@@ -9,7 +9,7 @@ import { ErrorCode } from '../../../sidecar/http2/constants.ts';
 import type { HeaderList } from '../../../sidecar/http2/hpack/field.ts';
 import { type CreditSource, ResetCause, type StreamHandler } from '../../../sidecar/http2/stream.ts';
 import { type CallerRecord, Fate } from '../recording.ts';
-import type { CallerSpec } from '../scenario.ts';
+import { type CallerSpec, wholeDeadlineMs } from '../scenario.ts';
 import type { Stage } from '../stage.ts';
 import { diceOf, exponential } from './dice.ts';
 import type { Actor } from './event-queue.ts';
@@ -76,18 +76,14 @@ export class Caller implements Actor {
     const nowMs = this.stage.elapsedMs;
     const { askedMs } = attempt;
     if (grpcStatus === '0') {
-      this.record.end(nowMs - askedMs <= this.deadlineMs ? Fate.good : Fate.late, askedMs, nowMs);
+      this.record.end(nowMs - askedMs <= wholeDeadlineMs(this.spec) ? Fate.good : Fate.late, askedMs, nowMs);
       return;
     }
     const isRefusal = head.get('weir-reason') !== undefined && grpcStatus !== '4';
-    if (isRefusal) this.record.refuse(nowMs, head.get('grpc-retry-pushback-ms') === undefined);
+    if (isRefusal) this.record.refuse(nowMs);
     const pushbackMs = Number(head.get('grpc-retry-pushback-ms') ?? '0');
     if (this.mayRetry(attempt, grpcStatus)) this.retry(attempt, pushbackMs);
     else this.record.end(isRefusal ? Fate.refused : Fate.failed, askedMs, nowMs);
-  }
-
-  private get deadlineMs(): number {
-    return this.spec.deadlineMs ?? this.spec.timeoutMs * (1 + (this.spec.retriesMax ?? 0));
   }
 
   private mayRetry(attempt: Attempt, grpcStatus: string): boolean {
@@ -104,7 +100,6 @@ export class Caller implements Actor {
   /** Gives up on what has had its time. */
   private expire(): void {
     const nowMs = this.stage.elapsedMs;
-    this.isWatching = false;
     for (let next = this.underWay.peek(); next !== undefined; next = this.underWay.peek()) {
       if (!next.isEnded && next.expiresMs > nowMs + roundingMs) return this.watch(next.expiresMs);
       this.underWay.shift();
@@ -113,6 +108,7 @@ export class Caller implements Actor {
       if (this.mayRetry(next, '4')) this.retry(next, 0);
       else this.record.end(Fate.late, next.askedMs, nowMs);
     }
+    this.isWatching = false;
   }
 
   private watch(atMs: number): void {

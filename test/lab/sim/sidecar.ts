@@ -21,6 +21,7 @@ import { BreakerState } from '../../../sidecar/resilience/breaker-state.ts';
 import { AuthorityMap } from '../../../sidecar/routing/authority.ts';
 import { Cluster } from '../../../sidecar/routing/cluster.ts';
 import { namespace } from '../policies.ts';
+import type { ServiceRecord } from '../recording.ts';
 import { diceOf } from './dice.ts';
 import type { World } from './world.ts';
 
@@ -49,12 +50,14 @@ export class SimSidecar {
   private readonly inbound: InboundSide;
   private readonly outbound: OutboundSide;
   private readonly context: ExchangeContext;
+  private readonly record: ServiceRecord | null;
   private readonly peer: Peer = { address: '127.0.0.1', identity: '' };
 
   constructor(options: SidecarOptions) {
     const { world, name, service, policies } = options;
     const { clock } = world;
     this.options = options;
+    this.record = service === '' ? null : world.recording.service(service);
     const key = `${namespace}/${service}`;
     this.policy = new LivePolicy(key);
     this.policy.apply(policies.get(service) ?? null, origin, clock.nowMs);
@@ -102,6 +105,7 @@ export class SimSidecar {
   readonly name: string;
 
   acceptInbound(stream: HttpStream, head: HeaderList, endStream: boolean): void {
+    this.record?.count(this.record.arrived, this.options.world.elapsedMs);
     new Exchange(this.context, this.inbound, stream, head, endStream, Protocol.http2, this.peer).begin();
   }
 
@@ -118,8 +122,9 @@ export class SimSidecar {
     const { world, name, policies, endpoints } = this.options;
     const service = key.slice(namespace.length + 1);
     const record = world.recording.service(service);
-    const policy = new LivePolicy(key, ({ to }) => {
-      if (to === BreakerState.open) record.count(record.opened, world.elapsedMs);
+    const policy = new LivePolicy(key, ({ from, to }) => {
+      // From half open it only goes on.
+      if (to === BreakerState.open && from !== BreakerState.halfOpen) record.count(record.opened, world.elapsedMs);
     });
     policy.apply(policies.get(service) ?? null, origin, world.clock.nowMs);
     const cluster = new Cluster({
