@@ -128,6 +128,8 @@ export class OutboundSide implements Side {
     attempt.endpoint = null;
   }
 
+  wouldRefuse(_request: RequestView, _reason: number): void {}
+
   refused(reason: number, isRequest: boolean): void {
     countRefused(this.options.unrouted, reason, isRequest);
   }
@@ -149,7 +151,7 @@ export class OutboundSide implements Side {
     breaker.record(seen, durationMs, attempt.isProbe, attempt.generation, nowMs);
   }
 
-  settle(request: RequestView, outcome: number, reason: number, _wasQueued: boolean): void {
+  settle(request: RequestView, outcome: number, reason: number): void {
     const nowMs = this.options.clock.nowMs;
     const durationMs = nowMs - request.startedMs;
     const { breaker } = request;
