@@ -228,7 +228,7 @@ export class DataPlane implements Plane {
 
   setEndpoints(target: string, list: readonly EndpointInput[]): void {
     this.endpoints.set(target, list);
-    const gone = this.targets.get(target)?.cluster.updateEndpoints(list) ?? [];
+    const gone = this.targets.get(target)?.cluster.updateEndpoints(list, clock.nowMs) ?? [];
     for (const endpoint of gone) this.pool.leave(endpoint.dialAddress);
   }
 
@@ -337,7 +337,7 @@ export class DataPlane implements Plane {
       staticEndpoints: fixed.map(([, address]) => address),
       overTls: this.options.config.upstreamTls,
     });
-    cluster.updateEndpoints(this.endpoints.get(key) ?? []);
+    cluster.updateEndpoints(this.endpoints.get(key) ?? [], clock.nowMs);
     return {
       key,
       policy,

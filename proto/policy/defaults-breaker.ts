@@ -26,6 +26,7 @@ export interface EffectiveSlowCalls extends EffectiveShare {
 }
 
 export interface EffectiveBreaker {
+  scope: 'perService' | 'perEndpoint';
   consecutiveFailures?: number;
   failureRatio?: EffectiveShare;
   slowCalls?: EffectiveSlowCalls;
@@ -37,11 +38,14 @@ export interface EffectiveBreaker {
 
 /** `timeout`: that of the requests, where they have one. */
 export function breakerWithDefaults(breaker: CircuitBreakerSpec, timeout: string | undefined): EffectiveBreaker {
+  const scope: EffectiveBreaker['scope'] = breaker.scope === 'perEndpoint' ? 'perEndpoint' : 'perService';
   return {
+    scope,
     ...conditionsWithDefaults(breaker, timeout),
     ...coolDownWithDefaults(breaker),
     halfOpen: { probes: breaker.halfOpen?.probes ?? defaultProbes },
-    fleet: { enabled: breaker.fleet?.enabled ?? true },
+    // The verdict of the fleet is about the service.
+    fleet: { enabled: scope === 'perService' && (breaker.fleet?.enabled ?? true) },
   };
 }
 

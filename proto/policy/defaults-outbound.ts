@@ -1,5 +1,11 @@
 /** The outbound side with nothing left open. */
 import { breakerWithDefaults, type EffectiveBreaker } from './defaults-breaker.ts';
+import {
+  type EffectiveLoadBalancing,
+  type EffectiveOutliers,
+  loadBalancingWithDefaults,
+  outliersWithDefaults,
+} from './defaults-endpoints.ts';
 import { type EffectiveHealthCheck, healthCheckWithDefaults } from './defaults-health-check.ts';
 import {
   type EffectiveHedging,
@@ -7,6 +13,7 @@ import {
   hedgingWithDefaults,
   retriesWithDefaults,
 } from './defaults-retries.ts';
+import type { ClassificationSpec } from './schema-classification.ts';
 import type { OutboundSpec } from './schema-outbound.ts';
 
 /** Used also where no policy says anything, since a connection attempt must end. */
@@ -17,9 +24,12 @@ export interface EffectiveOutbound {
   perTryTimeout?: string;
   connectTimeout: string;
   circuitBreaker?: EffectiveBreaker;
+  classification?: ClassificationSpec;
   healthCheck?: EffectiveHealthCheck;
   retries?: EffectiveRetries;
   hedging?: EffectiveHedging;
+  outlierDetection?: EffectiveOutliers;
+  loadBalancing?: EffectiveLoadBalancing;
 }
 
 export function outboundWithDefaults(outbound: OutboundSpec): EffectiveOutbound {
@@ -31,5 +41,8 @@ export function outboundWithDefaults(outbound: OutboundSpec): EffectiveOutbound 
     ...(outbound.healthCheck && { healthCheck: healthCheckWithDefaults(outbound.healthCheck) }),
     ...(outbound.retries && { retries: retriesWithDefaults(outbound.retries) }),
     ...(outbound.hedging && { hedging: hedgingWithDefaults(outbound.hedging) }),
+    ...(outbound.classification && { classification: outbound.classification }),
+    ...(outbound.outlierDetection && { outlierDetection: outliersWithDefaults(outbound.outlierDetection) }),
+    ...(outbound.loadBalancing && { loadBalancing: loadBalancingWithDefaults(outbound.loadBalancing) }),
   };
 }

@@ -1,6 +1,6 @@
 /** When calls to a failing service are stopped, and how they begin again. */
 import { type Static, Type } from 'typebox';
-import { duration, strict } from './schema-parts.ts';
+import { duration, oneOf, strict } from './schema-parts.ts';
 
 /** What conditions on a share of calls have in common; `bad` says what the share is of. */
 const share = (bad: string) => ({
@@ -58,6 +58,14 @@ export type SlowCallsSpec = Static<typeof SlowCallsSpec>;
 
 export const CircuitBreakerSpec = Type.Object(
   {
+    scope: Type.Optional(
+      oneOf(['perService', 'perEndpoint'], {
+        default: 'perService',
+        description:
+          'perService: one breaker for all endpoints, or for a route where it stands in one. perEndpoint: one for each; ' +
+          'requests go to endpoints whose breaker is closed, and are refused when there is none. Not in a route.',
+      }),
+    ),
     consecutiveFailures: Type.Optional(
       Type.Integer({ description: 'Opens after this many failures in a row.', minimum: 1, maximum: 10_000 }),
     ),
@@ -102,7 +110,10 @@ export const CircuitBreakerSpec = Type.Object(
       Type.Object(
         {
           enabled: Type.Optional(
-            Type.Boolean({ description: 'Whether callers open and close together.', default: true }),
+            Type.Boolean({
+              description: 'Whether callers open and close together; not with perEndpoint.',
+              default: true,
+            }),
           ),
         },
         { ...strict, description: 'Coordination of this breaker across the callers of the service.' },

@@ -1,7 +1,10 @@
 /** The part of a policy that the sidecars of a service's callers obey. */
 import { type Static, Type } from 'typebox';
 import { CircuitBreakerSpec } from './schema-breaker.ts';
+import { ClassificationSpec } from './schema-classification.ts';
 import { HealthCheckSpec } from './schema-health-check.ts';
+import { LoadBalancingSpec } from './schema-load-balancing.ts';
+import { OutlierDetectionSpec } from './schema-outlier-detection.ts';
 import { duration, strict } from './schema-parts.ts';
 import { HedgingSpec, RetriesSpec } from './schema-retries.ts';
 
@@ -23,9 +26,12 @@ export const OutboundSpec = Type.Object(
       duration({ min: '1ms', max: '1m', default: '1s', description: 'Opening of a connection to an endpoint.' }),
     ),
     circuitBreaker: Type.Optional(CircuitBreakerSpec),
+    classification: Type.Optional(ClassificationSpec),
     healthCheck: Type.Optional(HealthCheckSpec),
     retries: Type.Optional(RetriesSpec),
     hedging: Type.Optional(HedgingSpec),
+    outlierDetection: Type.Optional(OutlierDetectionSpec),
+    loadBalancing: Type.Optional(LoadBalancingSpec),
   },
   { ...strict, description: "Obeyed by the sidecars of the service's callers." },
 );

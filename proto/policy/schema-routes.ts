@@ -85,7 +85,7 @@ export const RouteMatchSpec = Type.Object(
 export type RouteMatchSpec = Static<typeof RouteMatchSpec>;
 
 /** Sections about endpoints or the service as a whole, which a route cannot have otherwise. */
-const outboundOfTheService = ['healthCheck'] as const;
+const outboundOfTheService = ['healthCheck', 'outlierDetection', 'loadBalancing'] as const;
 
 export const RouteOutboundSpec = Type.Omit(OutboundSpec, outboundOfTheService, {
   ...strict,

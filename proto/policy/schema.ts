@@ -14,12 +14,15 @@ import { dnsLabel, dnsLabelPattern, oneOf, strict } from './schema-parts.ts';
 import { RoutesSpec } from './schema-routes.ts';
 
 export * from './schema-breaker.ts';
+export * from './schema-classification.ts';
 export * from './schema-concurrency.ts';
 export * from './schema-deadline.ts';
 export * from './schema-flow-control.ts';
 export * from './schema-health-check.ts';
 export * from './schema-inbound.ts';
+export * from './schema-load-balancing.ts';
 export * from './schema-outbound.ts';
+export * from './schema-outlier-detection.ts';
 export { dnsLabelPattern, durationPattern, ratePattern, sizePattern } from './schema-parts.ts';
 export * from './schema-queue.ts';
 export * from './schema-rate-limits.ts';

@@ -9,6 +9,7 @@ export function validateBreaker(outbound: unknown, pointer: string): Finding[] {
   return [
     ...validateShare(member(breaker, 'failureRatio'), `${at}/failureRatio`),
     ...validateShare(member(breaker, 'slowCalls'), `${at}/slowCalls`),
+    ...fleetOfEndpoints(breaker, at),
     ...slowBeyondTimeout(outbound, member(breaker, 'slowCalls'), `${at}/slowCalls`),
   ];
 }
@@ -27,6 +28,19 @@ function validateShare(condition: unknown, at: string): Finding[] {
     findings.push({ pointer: `${at}/minRequests`, message });
   }
   return findings;
+}
+
+function fleetOfEndpoints(breaker: unknown, at: string): Finding[] {
+  if (member(breaker, 'scope') !== 'perEndpoint' || member(member(breaker, 'fleet'), 'enabled') !== true) return [];
+  const message = 'the verdict of the fleet is about the service, and not about single endpoints';
+  return [{ pointer: `${at}/fleet/enabled`, message, hint: 'remove it, or use scope: perService' }];
+}
+
+/** A route's requests go to the same endpoints as all others. `pointer`: where the route's `outbound` stands. */
+export function breakerOfEndpointsInRoute(outbound: unknown, pointer: string): Finding[] {
+  if (member(member(outbound, 'circuitBreaker'), 'scope') !== 'perEndpoint') return [];
+  const message = 'a route has one breaker of its own: breakers of endpoints belong to the service';
+  return [{ pointer: `${pointer}/circuitBreaker/scope`, message, hint: 'remove scope, or name it in spec.outbound' }];
 }
 
 /** What ends at the timeout is never slower than that. */

@@ -1,6 +1,7 @@
 /** What a schema cannot say about the outbound side; one line for each section. */
 import type { Finding } from './problems.ts';
 import { validateBreaker } from './validate-breaker.ts';
+import { validateClassification } from './validate-classification.ts';
 import { greaterThan } from './validate-order.ts';
 
 /** `pointer`: where `outbound` stands. */
@@ -11,5 +12,7 @@ export function validateOutbound(outbound: unknown, pointer: string): Finding[] 
     ...greaterThan(outbound, pointer, ['healthCheck'], 'timeout', 'interval'),
     ...greaterThan(outbound, pointer, [], 'perTryTimeout', 'timeout'),
     ...greaterThan(outbound, pointer, ['retries', 'backoff'], 'base', 'max'),
+    ...greaterThan(outbound, pointer, ['outlierDetection'], 'baseEjectionTime', 'maxEjectionTime'),
+    ...validateClassification(outbound, pointer),
   ];
 }

@@ -1,5 +1,6 @@
 /** What a schema cannot say about routes: names that are taken, conditions that contradict each other. */
 import { errorsMax, type Finding, isRecord, member, pointerTokens, show } from './problems.ts';
+import { breakerOfEndpointsInRoute } from './validate-breaker.ts';
 import { validateInbound } from './validate-inbound.ts';
 import { validateOutbound } from './validate-outbound.ts';
 
@@ -13,6 +14,7 @@ export function validateRoutes(spec: unknown, pointer: string): Finding[] {
       ...nameTaken(routes, index, `${pointer}/routes`),
       ...matchThatClashes(member(route, 'match'), `${at}/match`),
       ...validateInbound(member(route, 'inbound'), `${at}/inbound`),
+      ...breakerOfEndpointsInRoute(member(route, 'outbound'), `${at}/outbound`),
       ...outboundAmongTheServices(member(spec, 'outbound'), member(route, 'outbound'), `${at}/outbound`),
     ];
   });

@@ -15,8 +15,8 @@ import type { HeaderList } from '../http2/hpack/field.ts';
 import { ResetCause, type StreamHandler } from '../http2/stream.ts';
 import type { FlowSettings } from '../policy/compiled.ts';
 import type { Breaker } from '../resilience/breaker.ts';
-import { classifyGrpc, classifyHttp } from '../resilience/outcome.ts';
 import type { Endpoint } from '../routing/endpoint.ts';
+import { orcaField } from '../routing/orca.ts';
 import type { AttemptView, ExchangeContext, RequestView, Side } from './context.ts';
 import type { ContentSink, HttpStream, UpstreamConnection, UpstreamWaiter } from './http-stream.ts';
 import { StreamFlow } from './stream-flow.ts';
@@ -75,6 +75,10 @@ export class Attempt implements AttemptView, StreamHandler, UpstreamWaiter {
   grpcStatus = '';
   responseReason = '';
   connectionLost = false;
+  refusal: number = Reason.noEndpoints;
+  answeredMs = 0;
+  readsLoad = false;
+  load = '';
   up: HttpStream | null = null;
   /** Where the request's content goes: the stream itself, unless the policy puts something in between. */
   toUp: ContentSink | null = null;
@@ -105,16 +109,17 @@ export class Attempt implements AttemptView, StreamHandler, UpstreamWaiter {
     const { owner } = this;
     const { context, side } = owner;
     const address = side.pick(owner, this);
-    if (address === '') return owner.onAttemptFailed(this, Reason.noEndpoints, connectRetryAfterMs);
+    if (address === '') {
+      const waitMs = this.refusal === Reason.noEndpoints ? connectRetryAfterMs : owner.retryAfterMs;
+      return owner.onAttemptFailed(this, this.refusal, waitMs);
+    }
     this.address = address;
     context.upstreams.connect(address, side.protocolFor(owner), owner.connectTimeoutMs, this);
   }
 
   /** What the answer says about the service, once its head, or its trailers where they count, are here. */
   outcome(): number {
-    return this.grpcStatus !== ''
-      ? classifyGrpc(Number(this.grpcStatus), this.responseReason)
-      : classifyHttp(this.status, this.responseReason);
+    return this.owner.classifier.outcomeOf(this.status, this.grpcStatus, this.responseReason);
   }
 
   /** Nobody wants its answer any more. */
@@ -189,17 +194,26 @@ export class Attempt implements AttemptView, StreamHandler, UpstreamWaiter {
       if (endStream) this.grpcStatus = list.grpcStatus;
       if (list.status >= 500 || (endStream && list.grpcStatus !== ''))
         this.responseReason = list.get('weir-reason') ?? '';
+      if (this.readsLoad) this.load = list.get(orcaField) ?? '';
     }
     this.owner.onAnswerHead(this, list, endStream);
   }
 
   onData(buf: Buffer, start: number, end: number, endStream: boolean): void {
+    if (this.answeredMs === 0) this.onAnswerBegins();
     if (this.owner.down.isClosed) this.up?.credit(end - start);
     else this.toDown.sendData(buf, start, end, endStream);
     if (endStream) this.owner.onAnswerEnd(this);
   }
 
+  /** Its content comes: how long a stream takes in the end says nothing about the service. */
+  private onAnswerBegins(): void {
+    this.answeredMs = this.owner.context.clock.nowMs;
+    if (this.isProbe) this.owner.side.probeAnswered(this.owner, this);
+  }
+
   onTrailers(list: HeaderList): void {
+    if (this.readsLoad) this.load = list.get(orcaField) ?? this.load;
     this.grpcStatus = list.grpcStatus;
     if (list.grpcStatus !== '' && list.grpcStatus !== '0') this.responseReason = list.get('weir-reason') ?? '';
     this.toDown.sendTrailers(list);

@@ -11,6 +11,7 @@ import type { FlowSettings } from '../policy/compiled.ts';
 import type { RateLimitSignal } from '../policy/rate-limit-signals.ts';
 import type { RouteCounts } from '../policy/route-counts.ts';
 import type { Breaker } from '../resilience/breaker.ts';
+import type { Classifier } from '../resilience/classifier.ts';
 import type { RetryPolicy } from '../resilience/retry-policy.ts';
 import type { Endpoint } from '../routing/endpoint.ts';
 import type { Upstreams } from './http-stream.ts';
@@ -40,6 +41,8 @@ export interface RequestView extends Waiter {
   connectTimeoutMs: number;
   /** null = one attempt. */
   retryPolicy: RetryPolicy | null;
+  /** What the answer will mean. */
+  classifier: Classifier;
   traffic: TrafficStats | null;
   /** What its route counts; null where the policy has no route for it. */
   counts: RouteCounts | null;
@@ -47,8 +50,6 @@ export interface RequestView extends Waiter {
   /** How its content may flow; null = as it comes. */
   flow: FlowSettings | null;
   holdsPermit: boolean;
-  /** When it went on to the service, by its permit or in shadow. */
-  admittedMs: number;
   target: Target | null;
   /** What a refusal advises, ms; set by whoever refuses. */
   retryAfterMs: number;
@@ -82,6 +83,13 @@ export interface AttemptView {
   readonly responseReason: string;
   /** The connection that carried it ended under it. */
   readonly connectionLost: boolean;
+  /** When its content began; 0 = it has none, or not yet. */
+  readonly answeredMs: number;
+  /** What the server said of its load; '' = nothing, or nobody asked (readsLoad). */
+  readonly load: string;
+  readsLoad: boolean;
+  /** Why there is no endpoint; set by `pick`, with the request's `retryAfterMs`. */
+  refusal: number;
   endpoint: Endpoint | null;
   breaker: Breaker | null;
   isProbe: boolean;
@@ -104,12 +112,12 @@ export interface Side {
   forwardedHead(request: RequestView, attempt: AttemptView): HeaderList;
   /** The attempt goes elsewhere: gives back what `pick` took. */
   release(request: RequestView, attempt: AttemptView): void;
+  /** The answer to a probe of a breaker begins. */
+  probeAnswered(request: RequestView, attempt: AttemptView): void;
   /** The attempt is over. */
   settleAttempt(request: RequestView, attempt: AttemptView, outcome: number, reason: number): void;
   /** The request is over, as its caller saw it; its attempts were settled before. */
-  settle(request: RequestView, outcome: number, reason: number): void;
-  /** In shadow: what is on its way would have been refused. */
-  wouldRefuse(request: RequestView, reason: number): void;
+  settle(request: RequestView, outcome: number, reason: number, wasQueued: boolean): void;
   /** Counts what was refused before it could become a request; `isRequest` when nothing else counts it as one. */
   refused(reason: number, isRequest: boolean): void;
 }

@@ -11,7 +11,6 @@
  */
 import { Timer } from '../../proto/kernel/timer-wheel.ts';
 import { Reason } from '../../proto/reasons.ts';
-import { Tier } from '../../proto/tiers.ts';
 import type { Admission } from '../admission/admission.ts';
 import { defaultWindowBytes, ErrorCode } from '../http2/constants.ts';
 import type { HeaderList } from '../http2/hpack/field.ts';
@@ -21,6 +20,7 @@ import type { FlowSettings } from '../policy/compiled.ts';
 import type { RateLimitSignal } from '../policy/rate-limit-signals.ts';
 import type { RouteCounts } from '../policy/route-counts.ts';
 import type { Breaker } from '../resilience/breaker.ts';
+import { defaultClassifier } from '../resilience/classifier.ts';
 import { Outcome } from '../resilience/outcome.ts';
 import type { RetryPolicy } from '../resilience/retry-policy.ts';
 import { AttemptEnd } from '../resilience/retry-rules.ts';
@@ -50,6 +50,7 @@ export class Exchange extends Timer implements TriesOwner, StreamHandler {
   startedMs: number;
   deadlineMs = 0;
   connectTimeoutMs = 1000;
+  classifier = defaultClassifier;
   retryAfterMs = 0;
   limitSignal: RateLimitSignal | null = null;
   turn: Turn | null = null;
@@ -58,15 +59,12 @@ export class Exchange extends Timer implements TriesOwner, StreamHandler {
   admission: Admission | null = null;
   flow: FlowSettings | null = null;
   holdsPermit = false;
-  admittedMs = 0;
   target: Target | null = null;
   breaker: Breaker | null = null;
   isProbe = false;
   generation = 0;
   /** What this request may make us hold while it waits: its head, and a window of content still to come. */
   readonly bytes: number;
-  tier: number = Tier.normal;
-  tenant = '';
   queueSlot = -1;
   status = 0;
   grpcStatus = '';
@@ -129,9 +127,8 @@ export class Exchange extends Timer implements TriesOwner, StreamHandler {
 
   begin(): void {
     const decision = this.side.admit(this);
-    if (decision === 0) {
-      if (this.phase === Phase.admitting) this.forward();
-    } else if (decision < 0) {
+    if (decision === 0) this.forward();
+    else if (decision < 0) {
       // The side may have admitted or refused already, on the way.
       if (this.phase === Phase.admitting) this.phase = Phase.queued;
     } else if (this.phase !== Phase.settled) this.refuse(decision, this.retryAfterMs);
@@ -140,16 +137,13 @@ export class Exchange extends Timer implements TriesOwner, StreamHandler {
 
   // ── Admission ───────────────────────────────────────────────────────────────────────────────────────────────────
 
-  onAdmitted(nowMs: number): void {
+  onAdmitted(_nowMs: number): void {
     this.holdsPermit = true;
-    // In shadow it went on long ago.
-    if (this.phase > Phase.queued) return;
-    this.admittedMs = nowMs;
-    this.forward();
+    if (this.phase <= Phase.queued) this.forward();
   }
 
   onRefused(reason: number, nowMs: number): void {
-    if (this.phase > Phase.queued) return this.side.wouldRefuse(this, reason);
+    if (this.phase > Phase.queued) return;
     this.refuse(reason, this.admission === null ? 0 : this.admission.retryAfterMs(nowMs));
   }
 
@@ -369,6 +363,7 @@ export class Exchange extends Timer implements TriesOwner, StreamHandler {
 
   private settle(outcome: number, reason: number): void {
     if (this.phase === Phase.settled) return;
+    const wasQueued = this.phase === Phase.queued;
     this.phase = Phase.settled;
     this.held?.clear();
     this.held = null;
@@ -378,7 +373,7 @@ export class Exchange extends Timer implements TriesOwner, StreamHandler {
     if (this.stoodMs > 0) this.leaveOutTunnel(attempt);
     attempt?.settle(outcome, reason);
     this.tries?.end(outcome, reason);
-    this.side.settle(this, outcome, reason);
+    this.side.settle(this, outcome, reason, wasQueued);
     this.context.observer.onSettled(this, this.side, outcome, reason);
   }
 }

@@ -55,6 +55,7 @@ export class InboundSide implements Side {
     const inbound = policy.inboundFor(request.head);
     request.counts = inbound.counts;
     request.flow = inbound.flow;
+    request.classifier = inbound.classifier;
     request.deadlineMs = deadlineOf(request.head, inbound.deadlineDefaultMs, inbound.deadlineMaxMs, nowMs);
     if (inbound.rateLimits.length > 0) {
       const decision = this.rateLimits.pass(request, inbound, 0, nowMs);
@@ -64,18 +65,14 @@ export class InboundSide implements Side {
   }
 
   /** Into the service, or its queue. */
-  private enter(request: RequestView, { admission, shadow }: CompiledInbound, nowMs: number): number {
+  private enter(request: RequestView, { admission, shadow, concurrencyLimit }: CompiledInbound, nowMs: number): number {
     if (admission === null) return Decision.admitted;
+    if (shadow && admission.inFlight >= concurrencyLimit) countWouldReject(request, Reason.queueFull);
     request.admission = admission;
-    request.admittedMs = nowMs;
     const decision = admission.enter(request, nowMs);
     if (decision === Decision.admitted) request.holdsPermit = true;
-    else if (decision !== Decision.queued) {
-      if (shadow) this.wouldRefuse(request, decision);
-      else request.retryAfterMs = admission.retryAfterMs(nowMs);
-    }
-    // In shadow its place in the queue stays behind, and hears what would have become of it.
-    return shadow ? Decision.admitted : decision;
+    else if (decision > 0) request.retryAfterMs = admission.retryAfterMs(nowMs);
+    return decision;
   }
 
   pick(_request: RequestView): string {
@@ -101,17 +98,15 @@ export class InboundSide implements Side {
 
   release(): void {}
 
-  settleAttempt(): void {}
+  probeAnswered(): void {}
 
-  wouldRefuse(request: RequestView, reason: number): void {
-    countWouldReject(request, reason);
-  }
+  settleAttempt(): void {}
 
   refused(reason: number, isRequest: boolean): void {
     countRefused(this.options.traffic, reason, isRequest);
   }
 
-  settle(request: RequestView, outcome: number, reason: number): void {
+  settle(request: RequestView, outcome: number, reason: number, wasQueued: boolean): void {
     const nowMs = this.options.clock.nowMs;
     countEnd(this.options.traffic, request.counts, outcome, reason, nowMs - request.startedMs);
     const { admission, turn } = request;
@@ -119,7 +114,7 @@ export class InboundSide implements Side {
     if (admission === null) return;
     if (request.holdsPermit) {
       request.holdsPermit = false;
-      admission.leave(nowMs, nowMs - request.admittedMs);
-    } else if (request.queueSlot >= 0) admission.cancel(request, nowMs);
+      admission.leave(nowMs);
+    } else if (wasQueued) admission.cancel(request, nowMs);
   }
 }

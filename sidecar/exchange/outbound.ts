@@ -6,6 +6,7 @@ import { Reason } from '../../proto/reasons.ts';
 import type { HeaderList } from '../http2/hpack/field.ts';
 import type { CompiledOutbound } from '../policy/compiled.ts';
 import { passThroughOutbound } from '../policy/swap.ts';
+import type { Breaker } from '../resilience/breaker.ts';
 import { BreakerState } from '../resilience/breaker-state.ts';
 import { Outcome } from '../resilience/outcome.ts';
 import type { Endpoint } from '../routing/endpoint.ts';
@@ -58,6 +59,7 @@ export class OutboundSide implements Side {
     const outbound = target.policy.outboundFor(request.head);
     request.counts = outbound.counts;
     request.connectTimeoutMs = outbound.connectTimeoutMs;
+    request.classifier = outbound.classifier;
     request.deadlineMs = deadlineOf(request.head, outbound.timeoutMs, outbound.timeoutMs, nowMs);
     request.retryPolicy = outbound.retries;
     return this.acquire(request, outbound, nowMs);
@@ -104,11 +106,39 @@ export class OutboundSide implements Side {
       attempt.generation = request.generation;
       request.breaker = null;
     }
-    const endpoint = request.target?.cluster.pick(this.options.clock.nowMs, attempt.avoid);
+    const { target } = request;
+    if (target === null) return '';
+    const { nowMs } = this.options.clock;
+    const { cluster } = target;
+    const { endpoints } = target.policy.outbound;
+    cluster.obey(endpoints, nowMs);
+    const endpoint = cluster.pick(nowMs, attempt.avoid);
     if (endpoint === undefined) return '';
+    if (endpoint.breaker !== null && !this.acquireOf(endpoint, endpoint.breaker, request, attempt)) return '';
+    attempt.readsLoad = cluster.readsReports;
     attempt.endpoint = endpoint;
-    endpoint.begin(this.options.clock.nowMs);
+    endpoint.begin(nowMs);
     return endpoint.dialAddress;
+  }
+
+  /** Of an endpoint that has a breaker of its own. One that is open was picked because all of them are. */
+  private acquireOf(endpoint: Endpoint, breaker: Breaker, request: RequestView, attempt: AttemptView): boolean {
+    // The breaker of a route has let it pass, and hears how it went.
+    if (attempt.breaker !== null) return true;
+    const waitMs = breaker.tryAcquire(this.options.clock.nowMs);
+    if (waitMs > 0) {
+      if (endpoint.obeysBreaker) {
+        attempt.refusal = breaker.refusalReason;
+        request.retryAfterMs = waitMs;
+        return false;
+      }
+      countWouldReject(request, breaker.refusalReason);
+      return true;
+    }
+    attempt.breaker = breaker;
+    attempt.isProbe = breaker.lastAcquireWasProbe;
+    attempt.generation = breaker.generation;
+    return true;
   }
 
   protocolFor(request: RequestView): number {
@@ -122,36 +152,52 @@ export class OutboundSide implements Side {
   }
 
   release(_request: RequestView, attempt: AttemptView): void {
-    if (attempt.endpoint === null) return;
-    attempt.endpoint.inFlight--;
-    attempt.endpoint.recordNothing();
+    const { endpoint, breaker } = attempt;
+    if (endpoint === null) return;
+    endpoint.inFlight--;
+    endpoint.recordNothing();
     attempt.endpoint = null;
+    if (breaker === null || breaker !== endpoint.breaker) return;
+    attempt.breaker = null;
+    breaker.record(Outcome.ignored, 0, attempt.isProbe, attempt.generation, this.options.clock.nowMs);
   }
-
-  wouldRefuse(_request: RequestView, _reason: number): void {}
 
   refused(reason: number, isRequest: boolean): void {
     countRefused(this.options.unrouted, reason, isRequest);
   }
 
+  /** A probe that begins to be answered well has proved what it was to prove; a stream may go on for hours. */
+  probeAnswered(_request: RequestView, attempt: AttemptView): void {
+    const { breaker } = attempt;
+    if (breaker === null || attempt.status >= 400) return;
+    attempt.breaker = null;
+    const { nowMs } = this.options.clock;
+    breaker.record(Outcome.success, nowMs - attempt.startedMs, true, attempt.generation, nowMs);
+  }
+
   settleAttempt({ target }: RequestView, attempt: AttemptView, outcome: number, reason: number): void {
-    const nowMs = this.options.clock.nowMs;
-    const durationMs = nowMs - attempt.startedMs;
+    const { nowMs } = this.options.clock;
+    const latencyMs = (attempt.answeredMs > 0 ? attempt.answeredMs : nowMs) - attempt.startedMs;
     const { endpoint, breaker } = attempt;
-    if (endpoint !== null) {
+    if (endpoint !== null && target !== null) {
       endpoint.inFlight--;
       attempt.endpoint = null;
-      recordReach(endpoint, attempt, reason, nowMs);
+      if (recordReach(endpoint, attempt, reason, nowMs)) target.cluster.warm(endpoint, nowMs);
       if (outcome === Outcome.failure && reason !== Reason.upstreamConnect) endpoint.failures++;
-      if (target !== null) this.count(attempt, target, endpoint.address, outcome, durationMs);
+      // What said nothing, since the caller left or we refused, is no answer.
+      if (outcome !== Outcome.ignored || attempt.status > 0) {
+        target.cluster.recordAnswer(endpoint, outcome, latencyMs, attempt.load, nowMs);
+      }
+      const isSlow = breaker?.isSlow(latencyMs) ?? false;
+      this.count(attempt, target, endpoint.address, outcome, latencyMs, isSlow);
     }
     if (breaker === null) return;
     attempt.breaker = null;
     const seen = endpoint === null ? Outcome.ignored : outcome;
-    breaker.record(seen, durationMs, attempt.isProbe, attempt.generation, nowMs);
+    breaker.record(seen, latencyMs, attempt.isProbe, attempt.generation, nowMs);
   }
 
-  settle(request: RequestView, outcome: number, reason: number): void {
+  settle(request: RequestView, outcome: number, reason: number, _wasQueued: boolean): void {
     const nowMs = this.options.clock.nowMs;
     const durationMs = nowMs - request.startedMs;
     const { breaker } = request;
@@ -163,7 +209,14 @@ export class OutboundSide implements Side {
   }
 
   /** The evidence for the fleet: what this caller saw of the target. */
-  private count(attempt: AttemptView, target: Target, address: string, outcome: number, durationMs: number): void {
+  private count(
+    attempt: AttemptView,
+    target: Target,
+    address: string,
+    outcome: number,
+    latencyMs: number,
+    isSlow: boolean,
+  ): void {
     if (outcome === Outcome.ignored) {
       // The one that was too late in a race says nothing.
       if (attempt.place === AttemptPlace.lost) return;
@@ -171,22 +224,26 @@ export class OutboundSide implements Side {
       else target.cluster.counts.recordShed();
       return;
     }
-    target.cluster.counts.recordOutcome(outcome, durationMs, address);
+    target.cluster.counts.recordOutcome(outcome, latencyMs, address, isSlow);
     if (outcome === Outcome.failure) target.onFailure?.();
   }
 }
 
-/** What the attempt's end says about whether the endpoint can be reached. Our own refusals say nothing. */
-function recordReach(endpoint: Endpoint, attempt: AttemptView, reason: number, nowMs: number): void {
+/** What the attempt's end says about whether the endpoint can be reached; true when it is back. Our refusals say nothing. */
+function recordReach(endpoint: Endpoint, attempt: AttemptView, reason: number, nowMs: number): boolean {
   switch (reason) {
-    case Reason.upstreamConnect:
-      return endpoint.recordUnreachable(nowMs);
     case Reason.none:
     case Reason.upstreamProtocol:
       return endpoint.recordReached();
     case Reason.upstreamReset:
-      return attempt.connectionLost ? endpoint.recordUnreachable(nowMs) : endpoint.recordReached();
+      if (!attempt.connectionLost) return endpoint.recordReached();
+      endpoint.recordUnreachable(nowMs);
+      return false;
+    case Reason.upstreamConnect:
+      endpoint.recordUnreachable(nowMs);
+      return false;
     default:
-      return endpoint.recordNothing();
+      endpoint.recordNothing();
+      return false;
   }
 }

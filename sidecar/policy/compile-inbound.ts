@@ -1,6 +1,7 @@
 /** The inbound side from a spec to settings; one line for each section. */
 import type { EffectiveInbound } from '../../proto/policy/defaults-inbound.ts';
 import type { AdmissionSettings } from '../admission/admission.ts';
+import { type Classifier, defaultClassifier } from '../resilience/classifier.ts';
 import { admissionSettings } from './compile-admission.ts';
 import { flowSettings } from './compile-flow-control.ts';
 import { type RateLimitSettings, rateLimitSettings } from './compile-rate-limits.ts';
@@ -16,6 +17,8 @@ export interface InboundSettings {
   readonly deadlineDefaultMs: number;
   readonly deadlineMaxMs: number;
   readonly flow: FlowSettings | null;
+  /** What the app's answers mean. */
+  readonly classifier: Classifier;
 }
 
 export const passThroughInboundSettings: InboundSettings = {
@@ -27,9 +30,10 @@ export const passThroughInboundSettings: InboundSettings = {
   deadlineDefaultMs: 0,
   deadlineMaxMs: 0,
   flow: null,
+  classifier: defaultClassifier,
 };
 
-export function compileInbound(inbound: EffectiveInbound, shadow: boolean): InboundSettings {
+export function compileInbound(inbound: EffectiveInbound, classifier: Classifier, shadow: boolean): InboundSettings {
   return {
     shadow,
     rateLimits: inbound.rateLimits.map(rateLimitSettings),
@@ -39,5 +43,6 @@ export function compileInbound(inbound: EffectiveInbound, shadow: boolean): Inbo
     deadlineDefaultMs: milliseconds(inbound.deadline?.default),
     deadlineMaxMs: milliseconds(inbound.deadline?.max),
     flow: inbound.flowControl && !shadow ? flowSettings(inbound.flowControl) : null,
+    classifier,
   };
 }

@@ -1,9 +1,12 @@
 /** The outbound side from a spec to settings; one line for each section. */
 import { defaultConnectTimeout, type EffectiveOutbound } from '../../proto/policy/defaults-outbound.ts';
 import type { BreakerSettings } from '../resilience/breaker.ts';
+import { Classifier, defaultClassifier } from '../resilience/classifier.ts';
 import type { HealthCheckSettings } from '../resilience/health.ts';
 import type { RetrySettings } from '../resilience/retry-policy.ts';
+import { defaultEndpointSettings, type EndpointSettings } from '../routing/endpoint-settings.ts';
 import { breakerSettings } from './compile-breaker.ts';
+import { endpointSettings } from './compile-endpoints.ts';
 import { healthCheckSettings } from './compile-health-check.ts';
 import { retrySettings } from './compile-retries.ts';
 import { milliseconds } from './units.ts';
@@ -12,10 +15,13 @@ export interface OutboundSettings {
   readonly shadow: boolean;
   readonly timeoutMs: number;
   readonly connectTimeoutMs: number;
+  /** Of the service; see endpoints for those of endpoints. */
   readonly breaker: BreakerSettings | null;
   readonly fleetBreaker: boolean;
   readonly healthCheck: HealthCheckSettings | null;
   readonly retries: RetrySettings | null;
+  readonly classifier: Classifier;
+  readonly endpoints: EndpointSettings;
 }
 
 export const passThroughOutboundSettings: OutboundSettings = {
@@ -26,18 +32,31 @@ export const passThroughOutboundSettings: OutboundSettings = {
   fleetBreaker: false,
   healthCheck: null,
   retries: null,
+  classifier: defaultClassifier,
+  endpoints: defaultEndpointSettings,
 };
 
 export function compileOutbound(outbound: EffectiveOutbound, shadow: boolean): OutboundSettings {
   const timeoutMs = milliseconds(outbound.timeout);
   const breaker = outbound.circuitBreaker;
+  const settings = breaker ? breakerSettings(breaker, timeoutMs) : null;
+  const ofEndpoints = breaker?.scope === 'perEndpoint';
   return {
     shadow,
     timeoutMs,
     connectTimeoutMs: milliseconds(outbound.connectTimeout),
-    breaker: breaker ? breakerSettings(breaker, timeoutMs) : null,
+    breaker: ofEndpoints ? null : settings,
     fleetBreaker: breaker?.fleet.enabled ?? false,
     healthCheck: outbound.healthCheck && !shadow ? healthCheckSettings(outbound.healthCheck) : null,
     retries: retrySettings(outbound, shadow),
+    classifier: classifierOf(outbound),
+    endpoints: endpointSettings(outbound, ofEndpoints ? settings : null, shadow),
   };
+}
+
+/** What answers of the service mean; its own sidecars see them in the same way. */
+export function classifierOf({ classification }: EffectiveOutbound): Classifier {
+  if (classification === undefined) return defaultClassifier;
+  const { failures = [], successes = [], ignored = [] } = classification;
+  return new Classifier({ failures, successes, ignored });
 }

@@ -20,12 +20,15 @@ export interface OwnSections {
 }
 
 export function compileRoutes({ inbound, outbound, routes = [] }: EffectiveSpec, shadow: boolean): RouteSettings[] {
-  return routes.map((route) => ({
-    name: route.name,
-    match: routeMatch(route.match),
-    essential: route.essential,
-    inbound: compileInbound({ ...inbound, ...route.inbound }, shadow),
-    outbound: compileOutbound({ ...outbound, ...route.outbound }, shadow),
-    own: { inbound: new Set(Object.keys(route.inbound)), outbound: new Set(Object.keys(route.outbound)) },
-  }));
+  return routes.map((route) => {
+    const ofRoute = compileOutbound({ ...outbound, ...route.outbound }, shadow);
+    return {
+      name: route.name,
+      match: routeMatch(route.match),
+      essential: route.essential,
+      inbound: compileInbound({ ...inbound, ...route.inbound }, ofRoute.classifier, shadow),
+      outbound: ofRoute,
+      own: { inbound: new Set(Object.keys(route.inbound)), outbound: new Set(Object.keys(route.outbound)) },
+    };
+  });
 }

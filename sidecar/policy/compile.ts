@@ -33,9 +33,10 @@ export function compile(spec: PolicySpec | null): PolicySettings {
   if (spec === null || spec.enforcement === 'disabled') return passThroughSettings;
   const effective = withDefaults(spec);
   const shadow = effective.enforcement === 'shadow';
+  const outbound = compileOutbound(effective.outbound, shadow);
   return {
-    inbound: compileInbound(effective.inbound, shadow),
-    outbound: compileOutbound(effective.outbound, shadow),
+    inbound: compileInbound(effective.inbound, outbound.classifier, shadow),
+    outbound,
     routes: compileRoutes(effective, shadow),
   };
 }

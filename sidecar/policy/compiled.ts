@@ -4,8 +4,10 @@
  */
 import type { Admission } from '../admission/admission.ts';
 import type { Breaker } from '../resilience/breaker.ts';
+import type { Classifier } from '../resilience/classifier.ts';
 import type { HealthCheckSettings } from '../resilience/health.ts';
 import type { RetryPolicy } from '../resilience/retry-policy.ts';
+import type { EndpointSettings } from '../routing/endpoint-settings.ts';
 import type { RateLimitSignals } from './rate-limit-signals.ts';
 import type { RouteCounts } from './route-counts.ts';
 
@@ -66,7 +68,7 @@ export interface CompiledInbound {
   readonly rateLimitSignals: RateLimitSignals | null;
   /** Whether admitted responses tell of the limits, too. */
   readonly signalsAdmitted: boolean;
-  /** In shadow it decides all the same, and everybody goes on. */
+  /** In shadow it admits everybody and still counts them: compare inFlight with concurrencyLimit. */
   readonly admission: Admission | null;
   /** The limit as the policy has it; 0 = none. */
   readonly concurrencyLimit: number;
@@ -75,6 +77,7 @@ export interface CompiledInbound {
   /** 0 = none. */
   readonly deadlineMaxMs: number;
   readonly flow: FlowSettings | null;
+  readonly classifier: Classifier;
   /** false: can be done without, and goes first. */
   readonly essential: boolean;
   /** What the request's route counts; null where the policy has no route for it. */
@@ -93,6 +96,9 @@ export interface CompiledOutbound {
   readonly healthCheck: HealthCheckSettings | null;
   /** More than one attempt, or a bound on one; null = one attempt for as long as it takes. */
   readonly retries: RetryPolicy | null;
+  readonly classifier: Classifier;
+  /** Those of the service count, whatever the route: routes share endpoints. */
+  readonly endpoints: EndpointSettings;
   readonly essential: boolean;
   readonly counts: RouteCounts | null;
 }

@@ -109,6 +109,18 @@ export class Breaker {
     return fleet === BreakerState.ramp && this.state !== BreakerState.closed ? this.state : fleet;
   }
 
+  /** Whether tryAcquire() would let a request through. For a breaker that no fleet speaks to. */
+  admits(nowMs: number): boolean {
+    if (this.state === BreakerState.closed) return true;
+    this.tick(nowMs);
+    return this.state === BreakerState.open ? nowMs >= this.openUntilMs : this.hasRoomForProbe();
+  }
+
+  /** Whether a call that took so long is a slow one. */
+  isSlow(latencyMs: number): boolean {
+    return this.conditions.isSlow(latencyMs);
+  }
+
   /** 0 = go; else refused, and the whole number of ms (≥ 1) until a retry is worth it. */
   tryAcquire(nowMs: number): number {
     this.lastAcquireWasProbe = false;
@@ -243,13 +255,17 @@ export class Breaker {
   }
 
   private acquireProbe(reason: number, nowMs: number): number {
-    const probesMax = this.settings.probes;
-    const ofThisRound = this.probes.inFlightSince(this.roundStart) + this.probeSuccesses;
-    if (this.probes.inFlight >= probesMax || ofThisRound >= probesMax) return this.refuse(reason, retrySoonMs);
+    if (!this.hasRoomForProbe()) return this.refuse(reason, retrySoonMs);
     this.generation = ++this.serial;
     this.probes.take(this.generation, nowMs + this.settings.probeTimeoutMs);
     this.lastAcquireWasProbe = true;
     return 0;
+  }
+
+  private hasRoomForProbe(): boolean {
+    const { inFlight } = this.probes;
+    const probesMax = this.settings.probes;
+    return inFlight < probesMax && this.probes.inFlightSince(this.roundStart) + this.probeSuccesses < probesMax;
   }
 
   private refuse(reason: number, retryMs: number): number {

@@ -1,7 +1,8 @@
 /**
  * What an answer says about the health of the service that gave it. Breakers, ejection and reports all count by this one
  * classification, so that they never disagree. The question is not "did the caller get what it wanted" but "is the
- * service able to answer": a 404 is a healthy answer, and a service that sheds load is alive.
+ * service able to answer": a 404 is a healthy answer, and a service that sheds load is alive. A policy may see single
+ * statuses in another way (classifier.ts).
  */
 import { reasonTable } from '../../proto/reasons.ts';
 
@@ -12,6 +13,11 @@ export type OutcomeCode = (typeof Outcome)[keyof typeof Outcome];
 const refusals: ReadonlySet<string> = new Set(
   reasonTable.filter((row) => row.kind === 'refused').map((row) => row.name),
 );
+
+/** Whether this is the `weir-reason` of an answer that came from a sidecar instead of the service. */
+export function isRefusal(weirReason: string): boolean {
+  return refusals.has(weirReason);
+}
 
 /**
  * | status                         | outcome | why                                                             |
@@ -28,7 +34,7 @@ const refusals: ReadonlySet<string> = new Set(
  * `weirReason` is the value of the answer's `weir-reason` field, if it has one.
  */
 export function classifyHttp(status: number, weirReason?: string): OutcomeCode {
-  if (weirReason !== undefined && refusals.has(weirReason)) return Outcome.ignored;
+  if (weirReason !== undefined && isRefusal(weirReason)) return Outcome.ignored;
   if (status >= 100 && status < 500) return status === 429 || status === 499 ? Outcome.ignored : Outcome.success;
   return status === 501 || status === 505 ? Outcome.success : Outcome.failure;
 }
@@ -58,6 +64,6 @@ const grpcOutcomes: readonly OutcomeCode[] = [
 
 /** The table above; a Weir refusal is ignored whatever the code, and a code outside the table is read as UNKNOWN. */
 export function classifyGrpc(code: number, weirReason?: string): OutcomeCode {
-  if (weirReason !== undefined && refusals.has(weirReason)) return Outcome.ignored;
+  if (weirReason !== undefined && isRefusal(weirReason)) return Outcome.ignored;
   return grpcOutcomes[code] ?? failure;
 }

@@ -2,14 +2,19 @@
  * One place where a service can be reached, with what the balancer needs to know about it. The numbers are this sidecar's
  * own view; they live as long as the endpoint stays in the list.
  *
- * Two things take an endpoint out. Checks, where the policy asks for them, say that it is unhealthy (`health`). And what
- * happens to requests: after a failed connection attempt or a lost connection it is left alone for a while, and then one
- * request at a time tries whether it is back.
+ * Several things take an endpoint out. Checks, where the policy asks for them, say that it is unhealthy (`health`). Outlier
+ * detection ejects it (`ejection`), its breaker opens. And always: after a failed connection attempt or a lost connection
+ * it is left alone for a while, and then one request at a time tries whether it is back.
  */
 import type { Random } from '../../proto/kernel/random.ts';
 import { Backoff } from '../resilience/backoff.ts';
+import type { Breaker } from '../resilience/breaker.ts';
+import { Ejection } from '../resilience/ejection.ts';
 import type { Health } from '../resilience/health.ts';
 import type { Address } from './address.ts';
+import { EndpointLoad } from './endpoint-load.ts';
+import { PeakEwma } from './peak-ewma.ts';
+import { SlowStart, type SlowStartSettings } from './slow-start.ts';
 
 const backoffSettings = { firstMs: 100, maxMs: 10_000, jitterShare: 0.2 };
 /** A request that tries whether the endpoint is back, and is not heard of, lets another try after this. */
@@ -46,6 +51,16 @@ export class Endpoint {
   failures = 0;
   /** null without checks. */
   health: Health | null = null;
+  /** null where the policy gives endpoints none. */
+  breaker: Breaker | null = null;
+  /** False in shadow: it is asked, and not obeyed. */
+  obeysBreaker = true;
+  /** Not among those that the balancer chooses from. */
+  isLeftOut = false;
+  readonly ejection = new Ejection();
+  readonly latency = new PeakEwma();
+  readonly load = new EndpointLoad();
+  readonly slowStart = new SlowStart();
   private readonly backoff: Backoff;
   /** Until when the request that tries it is waited for. */
   private trialUntilMs = Number.NEGATIVE_INFINITY;
@@ -66,8 +81,14 @@ export class Endpoint {
     return this.health === null || this.health.isHealthy;
   }
 
-  /** Better ones are tried first: it could not be reached, and it is too early to try or another request tries already. */
+  /** Better ones are tried first: it cannot be reached, or its breaker is open. */
   isOut(nowMs: number): boolean {
+    if (this.breaker !== null && this.obeysBreaker && !this.breaker.admits(nowMs)) return true;
+    return this.isUnreachable(nowMs);
+  }
+
+  /** It could not be reached, and it is too early to try or another request tries already. */
+  isUnreachable(nowMs: number): boolean {
     return this.backoff.failures > 0 && (this.backoff.isWaiting(nowMs) || nowMs < this.trialUntilMs);
   }
 
@@ -75,7 +96,7 @@ export class Endpoint {
   begin(nowMs: number): void {
     this.inFlight++;
     this.requests++;
-    if (this.backoff.failures > 0 && !this.isOut(nowMs)) this.trialUntilMs = nowMs + trialMaxMs;
+    if (this.backoff.failures > 0 && !this.isUnreachable(nowMs)) this.trialUntilMs = nowMs + trialMaxMs;
   }
 
   /** It could not be reached, or a connection to it was lost: left alone for 100 ms, doubling up to 10 s. */
@@ -84,11 +105,19 @@ export class Endpoint {
     this.endTrial();
   }
 
-  /** It answered something, no matter what. */
-  recordReached(): void {
-    if (this.backoff.failures === 0) return;
+  /** It answered something, no matter what. True when it could not be reached before. */
+  recordReached(): boolean {
+    if (this.backoff.failures === 0) return false;
     this.backoff.recordSuccess();
     this.endTrial();
+    return true;
+  }
+
+  /** It takes requests again after it took none: little by little, and what is known of it is old. */
+  comeBack(settings: SlowStartSettings, nowMs: number): void {
+    this.slowStart.begin(settings, nowMs);
+    this.latency.forget();
+    this.load.forget();
   }
 
   /** A request ended without saying anything about the endpoint. */

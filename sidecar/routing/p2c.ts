@@ -1,13 +1,65 @@
 /**
- * The power of two choices (Mitzenmacher 2001): of two endpoints picked at random the one with fewer requests in flight.
- * Nearly as even as asking all of them, at the cost of asking two; and unlike "the least busy of all", many callers that
- * know little of each other do not all run to the same endpoint.
+ * The power of two choices (Mitzenmacher 2001): of two endpoints picked at random the better one. Nearly as even as asking
+ * all of them, at the cost of asking two; and unlike "the best of all", many callers that know little of each other do not
+ * all run to the same endpoint. What is better: fewer requests in flight, or less of what a new request would wait for,
+ * which is requests in flight × the time that this endpoint takes for one (Finagle's peak EWMA).
  */
 import type { Random } from '../../proto/kernel/random.ts';
 import type { Endpoint } from './endpoint.ts';
 
-/** Undefined only for an empty list. Endpoints that are out are avoided while there are others. */
-export function pick(endpoints: readonly Endpoint[], random: Random, nowMs: number): Endpoint | undefined {
+export class LeastRequest {
+  private readonly random: Random;
+  private endpoints: readonly Endpoint[] = [];
+
+  constructor(random: Random) {
+    this.random = random;
+  }
+
+  setEndpoints(endpoints: readonly Endpoint[]): void {
+    this.endpoints = endpoints;
+  }
+
+  pick(nowMs: number): Endpoint | undefined {
+    return pickOfTwo(this.endpoints, this.random, nowMs, requestsInFlight);
+  }
+
+  onAnswer(): void {}
+}
+
+export class P2cPeakEwma {
+  private readonly random: Random;
+  private endpoints: readonly Endpoint[] = [];
+
+  constructor(random: Random) {
+    this.random = random;
+  }
+
+  setEndpoints(endpoints: readonly Endpoint[]): void {
+    this.endpoints = endpoints;
+  }
+
+  pick(nowMs: number): Endpoint | undefined {
+    return pickOfTwo(this.endpoints, this.random, nowMs, expectedWait);
+  }
+
+  onAnswer(): void {}
+}
+
+export function requestsInFlight(endpoint: Endpoint): number {
+  return endpoint.inFlight;
+}
+
+function expectedWait(endpoint: Endpoint, nowMs: number): number {
+  return endpoint.latency.read(nowMs) * (endpoint.inFlight + 1);
+}
+
+/** Undefined only for an empty list. */
+export function pickOfTwo(
+  endpoints: readonly Endpoint[],
+  random: Random,
+  nowMs: number,
+  costOf: (endpoint: Endpoint, nowMs: number) => number,
+): Endpoint | undefined {
   const count = endpoints.length;
   if (count <= 1) return endpoints[0];
   const i = Math.floor(random.next() * count);
@@ -17,12 +69,19 @@ export function pick(endpoints: readonly Endpoint[], random: Random, nowMs: numb
   const second = endpoints[j]!;
   const firstOut = first.isOut(nowMs);
   const secondOut = second.isOut(nowMs);
-  if (firstOut !== secondOut) return firstOut ? second : first;
-  if (firstOut) {
-    for (let step = 1; step < count; step++) {
-      const other = endpoints[(i + step) % count]!;
-      if (!other.isOut(nowMs)) return other;
-    }
+  if (firstOut && secondOut) return firstNotOut(endpoints, i, nowMs) ?? first;
+  if (firstOut || secondOut) return firstOut ? second : first;
+  const isSecond = costOf(second, nowMs) < costOf(first, nowMs);
+  const better = isSecond ? second : first;
+  if (!better.slowStart.standsBack(nowMs)) return better;
+  return isSecond ? first : second;
+}
+
+/** The first from `from` on, around the list; undefined when all are out. */
+export function firstNotOut(endpoints: readonly Endpoint[], from: number, nowMs: number): Endpoint | undefined {
+  for (let step = 0; step < endpoints.length; step++) {
+    const endpoint = endpoints[(from + step) % endpoints.length]!;
+    if (!endpoint.isOut(nowMs)) return endpoint;
   }
-  return second.inFlight < first.inFlight ? second : first;
+  return undefined;
 }

@@ -101,7 +101,7 @@ export class HealthChecks {
   ): void {
     const changed = health.record(verdict, detail, settings, clock.nowMs, this.options.random);
     if (!changed || endpoint.health !== health) return;
-    target.cluster.onHealthChanged();
+    target.cluster.onHealthChanged(clock.nowMs);
     const fields = { target: target.key, endpoint: endpoint.address, detail };
     if (health.isHealthy) this.options.log.info('endpoint healthy', fields);
     else this.options.log.warn('endpoint unhealthy', fields);
@@ -111,6 +111,6 @@ export class HealthChecks {
   private forget(target: Target): void {
     if (!this.checked.delete(target)) return;
     for (const endpoint of target.cluster.endpoints) endpoint.health = null;
-    target.cluster.onHealthChanged();
+    target.cluster.onHealthChanged(clock.nowMs);
   }
 }

@@ -44,9 +44,9 @@ class OpenSide implements Side {
 
   release(): void {}
 
-  wouldRefuse(): void {}
-
   refused(): void {}
+
+  probeAnswered(): void {}
 
   settleAttempt(): void {}
 

@@ -1,9 +1,9 @@
 /** The power of two choices, and the backoff of endpoints that cannot be connected to. */
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { XorShift32 } from '../../../proto/kernel/random.ts';
+import { type Random, XorShift32 } from '../../../proto/kernel/random.ts';
 import { Endpoint } from '../../../sidecar/routing/endpoint.ts';
-import { pick } from '../../../sidecar/routing/p2c.ts';
+import { pickOfTwo, requestsInFlight } from '../../../sidecar/routing/p2c.ts';
 
 /** No jitter. */
 const middling = { next: () => 0.5 };
@@ -16,7 +16,10 @@ function endpoints(count: number): Endpoint[] {
   });
 }
 
-describe('pick', () => {
+const pick = (all: readonly Endpoint[], random: Random, nowMs: number) =>
+  pickOfTwo(all, random, nowMs, requestsInFlight);
+
+describe('pickOfTwo', () => {
   const random = new XorShift32(42);
 
   it('has nothing to pick from an empty list and no choice with one', () => {
