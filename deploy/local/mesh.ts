@@ -5,7 +5,6 @@
  */
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { parseAllDocuments } from 'yaml';
 import { type NatsServerProcess, startNatsServer } from '../../control-plane/cli/nats-server.ts';
 import { Api, type PolicyDocument, poll } from './api.ts';
@@ -30,11 +29,11 @@ const startTimeoutMs = 20_000;
 /** Lower is started first and stopped last. */
 const tiers = { controlPlane: 1, service: 2, sidecar: 3 } as const;
 
-const program = (path: string): string => fileURLToPath(new URL(path, import.meta.url));
+const program = (path: string): string => join(packageRoot(), 'dist', path);
 const programs = {
-  controlPlane: program('../../control-plane/main.js'),
-  sidecar: program('../../bundle/sidecar.js'),
-  service: program('./service.js'),
+  controlPlane: program('control-plane/main.js'),
+  sidecar: program('bundle/sidecar.js'),
+  service: program('deploy/local/service.js'),
 };
 
 export interface StartOptions {
@@ -71,6 +70,8 @@ export class DemoMesh {
   /** Where the load goes: straight to the services, or to their sidecars. */
   readonly orders: Readonly<Record<Side, readonly string[]>>;
   readonly sidecarCount: number;
+  /** Where each sidecar's metrics are. */
+  readonly metrics: readonly string[];
   private readonly options: StartOptions;
   private readonly apps: readonly App[];
   private nats: NatsServerProcess;
@@ -84,6 +85,7 @@ export class DemoMesh {
       with: parts.sidecars.filter(is('orders')).map(({ inbound }) => inbound),
     };
     this.sidecarCount = parts.sidecars.length;
+    this.metrics = parts.sidecars.map(({ metrics }) => metrics);
     this.options = parts.options;
     this.apps = parts.apps;
     this.nats = parts.nats;
@@ -202,6 +204,7 @@ interface Sidecar {
   readonly member: Member;
   readonly inbound: string;
   readonly outbound: string;
+  readonly metrics: string;
 }
 
 const is =
@@ -250,7 +253,8 @@ async function startSidecar(processes: Processes, app: App, natsUrl: string): Pr
     tier: tiers.sidecar,
   });
   const line = await child.listening(startTimeoutMs);
-  return { member: app.member, inbound: text(line, 'inbound'), outbound: text(line, 'outbound') };
+  const at = (door: string): string => text(line, door);
+  return { member: app.member, inbound: at('inbound'), outbound: at('outbound'), metrics: at('metrics') };
 }
 
 /** Without Weir `orders` dials every instance itself; with Weir it dials its sidecar and names whom it wants. */
