@@ -21,6 +21,7 @@ export const defaultConnectTimeout = '1s';
 
 export interface EffectiveOutbound {
   timeout?: string;
+  timeoutHeader?: string;
   perTryTimeout?: string;
   connectTimeout: string;
   circuitBreaker?: EffectiveBreaker;
@@ -35,6 +36,7 @@ export interface EffectiveOutbound {
 export function outboundWithDefaults(outbound: OutboundSpec): EffectiveOutbound {
   return {
     ...(outbound.timeout !== undefined && { timeout: outbound.timeout }),
+    ...(outbound.timeoutHeader !== undefined && { timeoutHeader: outbound.timeoutHeader }),
     ...(outbound.perTryTimeout !== undefined && { perTryTimeout: outbound.perTryTimeout }),
     connectTimeout: outbound.connectTimeout ?? defaultConnectTimeout,
     ...(outbound.circuitBreaker && { circuitBreaker: breakerWithDefaults(outbound.circuitBreaker, outbound.timeout) }),

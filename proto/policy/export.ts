@@ -172,6 +172,14 @@ const rulesByPath: Readonly<Record<string, CelRule | readonly CelRule[]>> = {
     rule: '!has(self.timeout) || !has(self.interval) || duration(self.timeout) <= duration(self.interval)',
     message: 'timeout is longer than interval',
   },
+  '.outbound': {
+    rule: '!has(self.perTryTimeout) || !has(self.timeout) || duration(self.perTryTimeout) <= duration(self.timeout)',
+    message: 'perTryTimeout is longer than timeout',
+  },
+  '.outbound.retries.backoff': {
+    rule: '!has(self.base) || !has(self.max) || duration(self.base) <= duration(self.max)',
+    message: 'base is longer than max',
+  },
 };
 
 const copiedKeywords = [

@@ -2,6 +2,7 @@
 import { type Static, Type } from 'typebox';
 import { CircuitBreakerSpec } from './schema-breaker.ts';
 import { ClassificationSpec } from './schema-classification.ts';
+import { timeoutHeader } from './schema-deadline.ts';
 import { HealthCheckSpec } from './schema-health-check.ts';
 import { LoadBalancingSpec } from './schema-load-balancing.ts';
 import { OutlierDetectionSpec } from './schema-outlier-detection.ts';
@@ -13,6 +14,7 @@ export const OutboundSpec = Type.Object(
     timeout: Type.Optional(
       duration({ min: '1ms', max: '1h', description: "Whole request, as the caller's sidecar sees it." }),
     ),
+    timeoutHeader: Type.Optional(timeoutHeader),
     perTryTimeout: Type.Optional(
       duration({
         min: '1ms',

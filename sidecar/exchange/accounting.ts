@@ -44,6 +44,11 @@ function countRouteEnd(route: RouteCounts, outcome: number, reason: number): voi
   } else route.countEnd(outcome);
 }
 
+/** In shadow: it took longer than the policy's deadline. */
+export function countLate(request: RequestView, nowMs: number): void {
+  if (request.shadowDeadlineMs > 0 && nowMs > request.shadowDeadlineMs) countWouldReject(request, Reason.deadline);
+}
+
 /** What was refused before there was a request to settle. */
 export function countRefused(traffic: TrafficStats, reason: number, isRequest: boolean): void {
   if (isRequest) {

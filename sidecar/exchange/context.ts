@@ -38,6 +38,10 @@ export interface RequestView extends Waiter {
   readonly grpcStatus: string;
   /** Monotonic; 0 = none. */
   deadlineMs: number;
+  /** When it would have been due, but for shadow; 0 = as it is. */
+  shadowDeadlineMs: number;
+  /** The field that tells how much time is left where it is not gRPC; '' = none. */
+  timeoutHeader: string;
   connectTimeoutMs: number;
   /** null = one attempt. */
   retryPolicy: RetryPolicy | null;

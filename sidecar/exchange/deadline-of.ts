@@ -1,14 +1,44 @@
 /**
- * When a request is due, from what its caller asked for (grpc-timeout) and the policy's bounds; 0 = no deadline.
+ * When a request is due, from what its caller asked for (grpc-timeout, or a field that the policy names) and the
+ * policy's bounds; 0 = no deadline.
  */
 import type { HeaderList } from '../http2/hpack/field.ts';
 import { boundedTimeoutMs, parseGrpcTimeoutMs } from '../resilience/deadline.ts';
+import type { RequestView } from './context.ts';
+import { parseTimeoutHeader } from './onward-head.ts';
 
-export function deadlineOf(head: HeaderList, defaultMs: number, maxMs: number, nowMs: number): number {
-  const asked = head.grpcTimeout;
+export interface DeadlineBounds {
+  readonly shadow: boolean;
+  /** For requests that ask for none; 0 = none. */
+  readonly defaultMs: number;
+  /** 0 = none. */
+  readonly maxMs: number;
+  /** '' = none. */
+  readonly timeoutHeader: string;
+}
+
+/** Sets it. In shadow the caller's own wish holds, and the policy's bounds are watched (`shadowDeadlineMs`). */
+export function setDeadline(request: RequestView, bounds: DeadlineBounds, nowMs: number): void {
+  const { defaultMs, maxMs, timeoutHeader, shadow } = bounds;
+  const { head } = request;
   // Without a wish and without a policy, which is most requests, nothing is computed.
-  if (asked === '' && defaultMs === 0 && maxMs === 0) return 0;
-  const wanted = asked === '' ? undefined : parseGrpcTimeoutMs(asked);
-  const timeoutMs = boundedTimeoutMs(wanted, { defaultMs, maxMs });
-  return timeoutMs > 0 ? nowMs + timeoutMs : 0;
+  if (head.grpcTimeout === '' && defaultMs === 0 && maxMs === 0 && timeoutHeader === '') return;
+  request.timeoutHeader = timeoutHeader;
+  const wanted = wishOf(head, timeoutHeader);
+  const bounded = boundedTimeoutMs(wanted, { defaultMs, maxMs });
+  if (!shadow) {
+    request.deadlineMs = bounded > 0 ? nowMs + bounded : 0;
+    return;
+  }
+  const wish = boundedTimeoutMs(wanted, { defaultMs: 0, maxMs: 0 });
+  request.deadlineMs = wish > 0 ? nowMs + wish : 0;
+  if (bounded !== wish) request.shadowDeadlineMs = nowMs + bounded;
+}
+
+function wishOf(head: HeaderList, timeoutHeader: string): number | undefined {
+  const grpcMs = head.grpcTimeout === '' ? undefined : parseGrpcTimeoutMs(head.grpcTimeout);
+  if (timeoutHeader === '') return grpcMs;
+  const headerMs = parseTimeoutHeader(head.get(timeoutHeader));
+  if (grpcMs === undefined || headerMs === undefined) return grpcMs ?? headerMs;
+  return Math.min(grpcMs, headerMs);
 }

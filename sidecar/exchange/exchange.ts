@@ -49,6 +49,8 @@ export class Exchange extends Timer implements TriesOwner, StreamHandler {
   readonly peerIdentity: string;
   startedMs: number;
   deadlineMs = 0;
+  shadowDeadlineMs = 0;
+  timeoutHeader = '';
   connectTimeoutMs = 1000;
   classifier = defaultClassifier;
   retryAfterMs = 0;

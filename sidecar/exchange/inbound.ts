@@ -9,11 +9,12 @@ import { Decision } from '../admission/admission.ts';
 import type { HeaderList } from '../http2/hpack/field.ts';
 import type { CompiledInbound } from '../policy/compiled.ts';
 import type { LivePolicy } from '../policy/swap.ts';
-import { countArrival, countEnd, countRefused, countWouldReject } from './accounting.ts';
+import { countArrival, countEnd, countLate, countRefused, countWouldReject } from './accounting.ts';
 import type { Clock, RequestView, Side } from './context.ts';
-import { deadlineOf } from './deadline-of.ts';
+import { setDeadline } from './deadline-of.ts';
 import type { Gate } from './gate.ts';
 import type { MeshToken } from './mesh-token.ts';
+import { withTimeLeft } from './onward-head.ts';
 import { RateLimitStep } from './rate-limit-step.ts';
 import type { TrafficStats } from './traffic-stats.ts';
 
@@ -56,7 +57,7 @@ export class InboundSide implements Side {
     request.counts = inbound.counts;
     request.flow = inbound.flow;
     request.classifier = inbound.classifier;
-    request.deadlineMs = deadlineOf(request.head, inbound.deadlineDefaultMs, inbound.deadlineMaxMs, nowMs);
+    setDeadline(request, inbound.deadline, nowMs);
     if (inbound.rateLimits.length > 0) {
       const decision = this.rateLimits.pass(request, inbound, 0, nowMs);
       if (decision !== Decision.admitted) return decision;
@@ -84,8 +85,10 @@ export class InboundSide implements Side {
   }
 
   forwardedHead(request: RequestView): HeaderList {
-    const { meshToken } = this.options;
-    return meshToken === null ? request.head : meshToken.strip(request.head);
+    const { meshToken, clock } = this.options;
+    const head = meshToken === null ? request.head : meshToken.strip(request.head);
+    if (request.deadlineMs === 0) return head;
+    return withTimeLeft(head, Math.max(1, request.deadlineMs - clock.nowMs), request.timeoutHeader);
   }
 
   isShut(): boolean {
@@ -109,6 +112,7 @@ export class InboundSide implements Side {
   settle(request: RequestView, outcome: number, reason: number, wasQueued: boolean): void {
     const nowMs = this.options.clock.nowMs;
     countEnd(this.options.traffic, request.counts, outcome, reason, nowMs - request.startedMs);
+    countLate(request, nowMs);
     const { admission, turn } = request;
     if (turn !== null) this.rateLimits.cancel(turn);
     if (admission === null) return;

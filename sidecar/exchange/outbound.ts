@@ -10,13 +10,13 @@ import type { Breaker } from '../resilience/breaker.ts';
 import { BreakerState } from '../resilience/breaker-state.ts';
 import { Outcome } from '../resilience/outcome.ts';
 import type { Endpoint } from '../routing/endpoint.ts';
-import { countArrival, countEnd, countRefused, countWouldReject } from './accounting.ts';
+import { countArrival, countEnd, countLate, countRefused, countWouldReject } from './accounting.ts';
 import { AttemptPlace } from './attempt.ts';
 import type { AttemptView, Clock, RequestView, Side } from './context.ts';
-import { deadlineOf } from './deadline-of.ts';
+import { setDeadline } from './deadline-of.ts';
 import type { Gate } from './gate.ts';
 import type { MeshToken } from './mesh-token.ts';
-import { headOfRetry } from './onward-head.ts';
+import { headOfRetry, withTimeLeft } from './onward-head.ts';
 import type { Target, Targets } from './targets.ts';
 import type { TrafficStats } from './traffic-stats.ts';
 
@@ -60,7 +60,7 @@ export class OutboundSide implements Side {
     request.counts = outbound.counts;
     request.connectTimeoutMs = outbound.connectTimeoutMs;
     request.classifier = outbound.classifier;
-    request.deadlineMs = deadlineOf(request.head, outbound.timeoutMs, outbound.timeoutMs, nowMs);
+    setDeadline(request, outbound.deadline, nowMs);
     request.retryPolicy = outbound.retries;
     return this.acquire(request, outbound, nowMs);
   }
@@ -148,7 +148,10 @@ export class OutboundSide implements Side {
   forwardedHead(request: RequestView, attempt: AttemptView): HeaderList {
     const { meshToken } = this.options;
     const head = meshToken === null ? request.head : meshToken.add(request.head);
-    return attempt.number === 1 ? head : headOfRetry(head, attempt.number);
+    const own = attempt.number === 1 ? head : headOfRetry(head, attempt.number);
+    const endMs = endOf(request, attempt);
+    if (endMs === Number.POSITIVE_INFINITY) return own;
+    return withTimeLeft(own, Math.max(1, endMs - this.options.clock.nowMs), request.timeoutHeader);
   }
 
   release(_request: RequestView, attempt: AttemptView): void {
@@ -202,6 +205,7 @@ export class OutboundSide implements Side {
     const durationMs = nowMs - request.startedMs;
     const { breaker } = request;
     if (request.traffic !== null) countEnd(request.traffic, request.counts, outcome, reason, durationMs);
+    countLate(request, nowMs);
     // It never came to an attempt.
     if (breaker === null) return;
     request.breaker = null;
@@ -227,6 +231,13 @@ export class OutboundSide implements Side {
     target.cluster.counts.recordOutcome(outcome, latencyMs, address, isSlow);
     if (outcome === Outcome.failure) target.onFailure?.();
   }
+}
+
+/** When the attempt is given up; Infinity = never. */
+function endOf({ deadlineMs, retryPolicy }: RequestView, { startedMs }: AttemptView): number {
+  const endMs = deadlineMs > 0 ? deadlineMs : Number.POSITIVE_INFINITY;
+  if (retryPolicy === null || retryPolicy.tryTimeoutMs === 0) return endMs;
+  return Math.min(endMs, startedMs + retryPolicy.tryTimeoutMs);
 }
 
 /** What the attempt's end says about whether the endpoint can be reached; true when it is back. Our refusals say nothing. */

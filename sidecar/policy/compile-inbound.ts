@@ -3,10 +3,10 @@ import type { EffectiveInbound } from '../../proto/policy/defaults-inbound.ts';
 import type { AdmissionSettings } from '../admission/admission.ts';
 import { type Classifier, defaultClassifier } from '../resilience/classifier.ts';
 import { admissionSettings } from './compile-admission.ts';
+import { inboundDeadline, noDeadline } from './compile-deadline.ts';
 import { flowSettings } from './compile-flow-control.ts';
 import { type RateLimitSettings, rateLimitSettings } from './compile-rate-limits.ts';
-import type { FlowSettings } from './compiled.ts';
-import { milliseconds } from './units.ts';
+import type { DeadlineSettings, FlowSettings } from './compiled.ts';
 
 export interface InboundSettings {
   readonly shadow: boolean;
@@ -14,8 +14,7 @@ export interface InboundSettings {
   readonly signalsAdmitted: boolean;
   readonly admission: AdmissionSettings | null;
   readonly concurrencyLimit: number;
-  readonly deadlineDefaultMs: number;
-  readonly deadlineMaxMs: number;
+  readonly deadline: DeadlineSettings;
   readonly flow: FlowSettings | null;
   /** What the app's answers mean. */
   readonly classifier: Classifier;
@@ -27,8 +26,7 @@ export const passThroughInboundSettings: InboundSettings = {
   signalsAdmitted: false,
   admission: null,
   concurrencyLimit: 0,
-  deadlineDefaultMs: 0,
-  deadlineMaxMs: 0,
+  deadline: noDeadline,
   flow: null,
   classifier: defaultClassifier,
 };
@@ -40,8 +38,7 @@ export function compileInbound(inbound: EffectiveInbound, classifier: Classifier
     signalsAdmitted: !shadow && (inbound.signals?.rateLimitFields ?? false),
     admission: admissionSettings(inbound, shadow),
     concurrencyLimit: inbound.concurrency?.fixed?.limit ?? 0,
-    deadlineDefaultMs: milliseconds(inbound.deadline?.default),
-    deadlineMaxMs: milliseconds(inbound.deadline?.max),
+    deadline: inboundDeadline(inbound.deadline, shadow),
     flow: inbound.flowControl && !shadow ? flowSettings(inbound.flowControl) : null,
     classifier,
   };

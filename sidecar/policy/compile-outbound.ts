@@ -6,14 +6,16 @@ import type { HealthCheckSettings } from '../resilience/health.ts';
 import type { RetrySettings } from '../resilience/retry-policy.ts';
 import { defaultEndpointSettings, type EndpointSettings } from '../routing/endpoint-settings.ts';
 import { breakerSettings } from './compile-breaker.ts';
+import { headerName, noDeadline } from './compile-deadline.ts';
 import { endpointSettings } from './compile-endpoints.ts';
 import { healthCheckSettings } from './compile-health-check.ts';
 import { retrySettings } from './compile-retries.ts';
+import type { DeadlineSettings } from './compiled.ts';
 import { milliseconds } from './units.ts';
 
 export interface OutboundSettings {
   readonly shadow: boolean;
-  readonly timeoutMs: number;
+  readonly deadline: DeadlineSettings;
   readonly connectTimeoutMs: number;
   /** Of the service; see endpoints for those of endpoints. */
   readonly breaker: BreakerSettings | null;
@@ -26,7 +28,7 @@ export interface OutboundSettings {
 
 export const passThroughOutboundSettings: OutboundSettings = {
   shadow: false,
-  timeoutMs: 0,
+  deadline: noDeadline,
   connectTimeoutMs: milliseconds(defaultConnectTimeout),
   breaker: null,
   fleetBreaker: false,
@@ -43,7 +45,7 @@ export function compileOutbound(outbound: EffectiveOutbound, shadow: boolean): O
   const ofEndpoints = breaker?.scope === 'perEndpoint';
   return {
     shadow,
-    timeoutMs,
+    deadline: { shadow, defaultMs: timeoutMs, maxMs: timeoutMs, timeoutHeader: headerName(outbound.timeoutHeader) },
     connectTimeoutMs: milliseconds(outbound.connectTimeout),
     breaker: ofEndpoints ? null : settings,
     fleetBreaker: breaker?.fleet.enabled ?? false,

@@ -60,6 +60,17 @@ export interface FlowSettings {
   readonly responsePace: PaceSettings | null;
 }
 
+/** How long a request may take. */
+export interface DeadlineSettings {
+  readonly shadow: boolean;
+  /** For requests that ask for none; 0 = none. */
+  readonly defaultMs: number;
+  /** 0 = none. */
+  readonly maxMs: number;
+  /** Where requests that are not gRPC tell how many ms are left; '' = nowhere. In lower case. */
+  readonly timeoutHeader: string;
+}
+
 export interface CompiledInbound {
   /** Count what would be refused and refuse nothing. */
   readonly shadow: boolean;
@@ -72,10 +83,7 @@ export interface CompiledInbound {
   readonly admission: Admission | null;
   /** The limit as the policy has it; 0 = none. */
   readonly concurrencyLimit: number;
-  /** 0 = none. */
-  readonly deadlineDefaultMs: number;
-  /** 0 = none. */
-  readonly deadlineMaxMs: number;
+  readonly deadline: DeadlineSettings;
   readonly flow: FlowSettings | null;
   readonly classifier: Classifier;
   /** false: can be done without, and goes first. */
@@ -86,8 +94,7 @@ export interface CompiledInbound {
 
 export interface CompiledOutbound {
   readonly shadow: boolean;
-  /** 0 = none. */
-  readonly timeoutMs: number;
+  readonly deadline: DeadlineSettings;
   readonly connectTimeoutMs: number;
   readonly breaker: Breaker | null;
   /** Whether verdicts of the fleet apply to the breaker, and its counts are reported. */

@@ -29,12 +29,15 @@ export class RetryPolicy {
   readonly budget: RetryBudget;
   /** Whether an attempt needs a timer from its beginning. */
   readonly isTimed: boolean;
+  /** After which an attempt is cut short; 0 = never. */
+  readonly tryTimeoutMs: number;
   private hedgesFromMs = Number.NEGATIVE_INFINITY;
 
   /** `budget`: one that goes on, of a policy that was the same in this. */
   constructor(settings: RetrySettings, budget = new RetryBudget(settings.budget)) {
     this.settings = settings;
     this.budget = budget;
+    this.tryTimeoutMs = settings.shadow ? 0 : settings.perTryTimeoutMs;
     this.isTimed = settings.perTryTimeoutMs > 0 || settings.hedging !== null;
   }
 

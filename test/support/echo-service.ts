@@ -56,10 +56,12 @@ function serviceClient(): grpc.ServiceClientConstructor {
 /** Spread sends this many chunks of the size asked for in the request's first four bytes. */
 export const spreadChunks = 1024;
 
-export function echoClient(address: string): EchoClient {
+/** `authority`: what it calls the service, where that is not its address. */
+export function echoClient(address: string, authority?: string): EchoClient {
   const client: grpc.Client = new (serviceClient())(address, grpc.credentials.createInsecure(), {
     'grpc.max_receive_message_length': -1,
     'grpc.use_local_subchannel_pool': 1,
+    ...(authority !== undefined && { 'grpc.default_authority': authority }),
   });
   if (!isEchoClient(client)) throw new Error('echo.proto has changed');
   return client;

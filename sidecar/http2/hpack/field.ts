@@ -245,6 +245,8 @@ export class HeaderList implements ListFacts {
 
   /** One slot for whoever routes: equal lists are often the same object, so the answer can be kept here. */
   derived: unknown = null;
+  /** The same with less time left (exchange/onward-head.ts): the last one made. */
+  timed: HeaderList | null = null;
 
   constructor(fields: readonly Field[], bytes: number, tooLarge: boolean) {
     let method = '';

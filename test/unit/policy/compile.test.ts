@@ -40,8 +40,7 @@ describe('compile', () => {
         signalsAdmitted: false,
         admission: { limit: 64, queue: { requestsMax: 100, bytesMax: 1_048_576, waitMaxMs: 200 } },
         concurrencyLimit: 64,
-        deadlineDefaultMs: 1000,
-        deadlineMaxMs: 30_000,
+        deadline: { shadow: false, defaultMs: 1000, maxMs: 30_000, timeoutHeader: 'x-timeout-ms' },
         flow: {
           windowBytesMax: 262_144,
           stallTimeoutMs: 30_000,
@@ -52,7 +51,7 @@ describe('compile', () => {
       },
       outbound: {
         shadow: false,
-        timeoutMs: 500,
+        deadline: { shadow: false, defaultMs: 500, maxMs: 500, timeoutHeader: '' },
         connectTimeoutMs: 1000,
         breaker: {
           consecutiveFailures: 5,

@@ -30,7 +30,7 @@ export const fullPolicy: TrafficPolicy = {
       ],
       concurrency: { fixed: { limit: 64 } },
       queue: { requestsMax: 100, bytesMax: '1MiB', waitMax: '200ms' },
-      deadline: { default: '1s', max: '30s' },
+      deadline: { default: '1s', max: '30s', header: 'X-Timeout-Ms' },
       flowControl: {
         windowMax: '256KiB',
         stallTimeout: '30s',

@@ -78,7 +78,7 @@ describe('parsePolicyDocument', () => {
       {
         pointer: '/spec/inbound/deadline/colour',
         message: 'unknown field "colour"',
-        hint: 'allowed here: default, max',
+        hint: 'allowed here: default, max, header',
       },
     ],
     [

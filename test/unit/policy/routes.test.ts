@@ -109,11 +109,11 @@ describe('LivePolicy with routes', () => {
   it('gives a route what it names and the service for the rest, with the limits that count both', () => {
     const policy = live(specWith([slow], service));
     const { inbound, outbound } = at(policy, '/slow/1');
-    expect(inbound).toMatchObject({ concurrencyLimit: 1, deadlineDefaultMs: 3000 });
+    expect(inbound).toMatchObject({ concurrencyLimit: 1, deadline: { defaultMs: 3000 } });
     expect(inbound.admission).not.toBe(policy.inbound.admission);
     expect(inbound.admission?.limit).toBe(1);
     expect(inbound.rateLimits).toBe(policy.inbound.rateLimits);
-    expect(outbound).toMatchObject({ timeoutMs: 9000, connectTimeoutMs: 1000, fleetBreaker: false });
+    expect(outbound).toMatchObject({ deadline: { defaultMs: 9000 }, connectTimeoutMs: 1000, fleetBreaker: false });
     expect(outbound.breaker).not.toBe(policy.outbound.breaker);
     expect(at(policy, '/quick').inbound).toBe(policy.inbound);
     expect(policy.outbound.fleetBreaker).toBe(true);
