@@ -17,37 +17,64 @@ export interface LabPolicy {
   readonly wishes?: readonly PolicyParts[];
 }
 
-/** What a user gets who asks for protection and sets no numbers. */
+/** By headers that the scenarios' requests bring. */
+const priorities = {
+  rules: ['high', 'low', 'batch'].map((tier) => ({
+    match: { headers: [{ name: 'x-lab-class', exact: tier }] },
+    tier,
+  })),
+  tenant: { header: 'x-lab-tenant' },
+  user: { header: 'x-lab-user' },
+};
+
+/** What a user gets who asks for protection, says who matters, and sets no numbers. */
 const weir: LabPolicy = {
   name: weirName,
   summary: "Weir's defaults",
   parts: { inbound: { concurrency: { fixed: { limit: 16 } }, queue: {} } },
   wishes: [
     { inbound: { concurrency: { vegasBdp: {} } } },
-    { inbound: { priorities: {} } },
+    { inbound: { priorities } },
     { inbound: { levels: {} } },
-    { inbound: { signals: {} } },
-    { outbound: { retries: {} } },
+    { outbound: { retries: { nonIdempotent: true } } },
     { outbound: { throttle: {} } },
     { outbound: { loadBalancing: {} } },
   ],
 };
 
+const limiter = (name: string, summary: string, concurrency: Readonly<Record<string, unknown>>): LabPolicy => ({
+  name,
+  summary,
+  parts: { inbound: { concurrency } },
+});
+
+const balancer = (name: string, algorithm: string): LabPolicy => ({
+  name,
+  summary: 'only spreads the requests',
+  parts: { outbound: { loadBalancing: { algorithm: { [algorithm]: {} } } } },
+});
+
 const baselines: readonly LabPolicy[] = [
   { name: 'nothing', summary: 'a proxy that passes everything on', parts: {} },
+  limiter('fixed', 'a fixed limit of twice the workers, and no queue', { fixed: { limit: 16 } }),
+  limiter('gradient2', "Netflix's Gradient2", { gradient2: {} }),
+  limiter('envoy-gradient', "Envoy's adaptive concurrency", { envoyGradient: {} }),
+  limiter('aimd', 'L·0.9 on a drop, else + 1', { aimd: {} }),
   {
-    name: 'fixed',
-    summary: 'a fixed limit of twice the workers, and no queue',
-    parts: { inbound: { concurrency: { fixed: { limit: 16 } } } },
+    name: 'dagor',
+    summary: "WeChat's levels over a queue, first come first served, and a fixed limit",
+    parts: {
+      inbound: {
+        concurrency: { fixed: { limit: 16 } },
+        queue: { discipline: 'fifo', requestsMax: 1000, waitMax: '1s' },
+        priorities,
+        levels: {},
+      },
+    },
   },
-  { name: 'gradient2', summary: "Netflix's Gradient2", parts: { inbound: { concurrency: { gradient2: {} } } } },
-  {
-    name: 'envoy-gradient',
-    summary: "Envoy's adaptive concurrency",
-    parts: { inbound: { concurrency: { envoyGradient: {} } } },
-  },
-  { name: 'aimd', summary: 'L·0.9 on a drop, else + 1', parts: { inbound: { concurrency: { aimd: {} } } } },
-  { name: 'dagor', summary: "WeChat's levels alone", parts: { inbound: { levels: {} } } },
+  balancer('round-robin', 'roundRobin'),
+  balancer('least-request', 'leastRequest'),
+  balancer('prequal', 'prequal'),
 ];
 
 export const labPolicies: readonly LabPolicy[] = [weir, ...baselines];

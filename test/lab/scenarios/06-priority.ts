@@ -55,7 +55,6 @@ export const priority: Scenario = {
       .slice(0, -1),
   ],
   baselines: ['nothing', 'fixed', 'gradient2', 'envoy-gradient', 'dagor'],
-  additions: { [serviceName]: [] },
   plots: [
     {
       file: '06-priority',

@@ -73,7 +73,7 @@ export const retryStorm: Scenario = {
     },
   ],
   baselines: ['nothing', 'fixed', 'gradient2', 'envoy-gradient', 'aimd', 'dagor'],
-  additions: { [serviceName]: [{ outbound: { perTryTimeout: '1s' } }, { outbound: { retries: { max: 1 } } }] },
+  additions: { [serviceName]: [{ outbound: { perTryTimeout: '1s' } }] },
   plots: [
     {
       file: '07-retry-storm',

@@ -75,4 +75,18 @@ export const slowRoute: Scenario = {
     },
   ],
   baselines: ['nothing', 'fixed', 'gradient2', 'envoy-gradient'],
+  additions: {
+    [serviceName]: [
+      { outbound: { timeout: '1s', circuitBreaker: {} } },
+      // Each route a limit and a breaker of its own: which one will be slow nobody knows.
+      {
+        routes: Array.from({ length: routes }, (_, route) => ({
+          name: `route-${route}`,
+          match: { path: { exact: pathOf(route) } },
+          inbound: { concurrency: { vegasBdp: {} }, queue: {} },
+          outbound: { circuitBreaker: {} },
+        })),
+      },
+    ],
+  },
 };

@@ -64,7 +64,7 @@ export const balancing: Scenario = {
       of: (found: Recordings) => found.get(nameOf(1.5))!.caller(callerName).quantileMs(0.99, warmUpMs),
     },
   ],
-  baselines: ['nothing', 'round-robin', 'prequal', 'orca'],
+  baselines: ['nothing', 'round-robin', 'least-request', 'prequal'],
   plots: [
     {
       file: '18-balancing',

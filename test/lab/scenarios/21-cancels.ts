@@ -55,4 +55,16 @@ export const cancels: Scenario = {
     },
   ],
   baselines: ['nothing', 'fixed', 'gradient2'],
+  // Routes of very different latency get limits of their own, and this app stops work that is cancelled.
+  additions: {
+    [serviceName]: [{}, { abandonAfter: '0s' }].map((heedful) => ({
+      routes: [
+        {
+          name: 'hangs',
+          match: { path: { exact: hanging } },
+          inbound: { concurrency: { fixed: { limit: 150, ...heedful } } },
+        },
+      ],
+    })),
+  },
 };

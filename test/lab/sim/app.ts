@@ -13,7 +13,7 @@ import type { Stage } from '../stage.ts';
 import { diceOf, exponential, lognormal } from './dice.ts';
 import type { Actor } from './event-queue.ts';
 import { Fifo } from './fifo.ts';
-import { failedHead, okHead, okTrailers } from './heads.ts';
+import { failedHead, message, okHead, okTrailers } from './heads.ts';
 
 const failingAnswersAfterMs = 1;
 
@@ -54,6 +54,8 @@ export class App implements UpstreamConnection {
   private readonly callees: Callees | null;
   private readonly random: Random;
   private readonly whole: Condition;
+  /** Of requests of no route in particular. */
+  private readonly elsewhere: Condition;
   private readonly routes = new Map<string, Condition>();
   private readonly waiting = new Fifo<AppCall>();
   private readonly running = new Set<AppCall>();
@@ -65,6 +67,7 @@ export class App implements UpstreamConnection {
     this.callees = callees;
     this.random = diceOf(stage.seed, `app ${name}`);
     this.whole = new Condition(spec.serviceMs);
+    this.elsewhere = new Condition(spec.serviceMs);
     this.follow(this.whole, spec.changes);
     for (const route of spec.routes ?? []) {
       const condition = new Condition(route.serviceMs);
@@ -74,7 +77,7 @@ export class App implements UpstreamConnection {
   }
 
   request(list: HeaderList, _endStream: boolean, handler: StreamHandler): HttpStream {
-    const route = this.routes.get(list.path) ?? this.whole;
+    const route = this.routes.get(list.path) ?? this.elsewhere;
     const call = new AppCall(this, handler, list, route);
     this.record.count(this.record.begun, this.stage.elapsedMs);
     if (this.whole.failing || route.failing) this.stage.after(failingAnswersAfterMs, call, AppEvent.fail);
@@ -155,7 +158,7 @@ const AppEvent = { fail: -1 } as const;
 
 /** A request in the app; the exchange holds it as its upstream stream. */
 class AppCall implements HttpStream, Actor {
-  handler: StreamHandler | null = null;
+  handler: StreamHandler | null;
   source: CreditSource | null = null;
   readonly head: HeaderList;
   readonly route: Condition;
@@ -163,16 +166,15 @@ class AppCall implements HttpStream, Actor {
   readonly remoteClosed = false;
   giveUpCalls: (() => void) | null = null;
   private readonly app: App;
-  private readonly receiver: StreamHandler;
   private leftMs = 0;
   private speed = 1;
   private sinceMs = 0;
   /** Events of an earlier speed are void. */
   private version = 0;
 
-  constructor(app: App, receiver: StreamHandler, head: HeaderList, route: Condition) {
+  constructor(app: App, handler: StreamHandler, head: HeaderList, route: Condition) {
     this.app = app;
-    this.receiver = receiver;
+    this.handler = handler;
     this.head = head;
     this.route = route;
   }
@@ -206,8 +208,9 @@ class AppCall implements HttpStream, Actor {
   answer(): void {
     if (this.isClosed) return;
     this.isClosed = true;
-    this.receiver.onHeaders(okHead, false);
-    this.receiver.onTrailers(okTrailers);
+    this.handler?.onHeaders(okHead, false);
+    this.handler?.onData(message, 0, message.length, false);
+    this.handler?.onTrailers(okTrailers);
   }
 
   answerCalled(isGood: boolean): void {
@@ -219,7 +222,7 @@ class AppCall implements HttpStream, Actor {
   private fail(): void {
     if (this.isClosed) return;
     this.isClosed = true;
-    this.receiver.onHeaders(failedHead, true);
+    this.handler?.onHeaders(failedHead, true);
   }
 
   reset(_code: number): void {

@@ -7,6 +7,8 @@ export const okHead = HeaderList.of([
   [':status', '200'],
   ['content-type', 'application/grpc'],
 ]);
+/** A gRPC message of two bytes. */
+export const message: Buffer = Buffer.from([0, 0, 0, 0, 2, 8, 1]);
 export const okTrailers = HeaderList.of([['grpc-status', '0']]);
 export const failedHead = HeaderList.of([
   [':status', '200'],

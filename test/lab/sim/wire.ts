@@ -1,11 +1,12 @@
 /**
  * A stream between two machines, as the exchanges at its ends see it: what one end sends arrives at the other a hop
- * later, in order. Content has no part in it: unary calls in the lab are heads and trailers.
+ * later, in order. Content is not kept, only that it came: what unary calls carry in the lab is one message.
  */
 import type { HttpStream, UpstreamConnection } from '../../../sidecar/exchange/http-stream.ts';
 import type { HeaderList } from '../../../sidecar/http2/hpack/field.ts';
 import { type CreditSource, ResetCause, type StreamHandler } from '../../../sidecar/http2/stream.ts';
 import type { Actor } from './event-queue.ts';
+import { message } from './heads.ts';
 import type { World } from './world.ts';
 
 /** Takes a stream that came in. */
@@ -38,9 +39,9 @@ export class WireEnd implements HttpStream {
 
   sendData(_buf: Buffer, start: number, end: number, endStream: boolean): void {
     this.source?.credit(end - start);
-    if (this.isDead || this.localClosed || !endStream) return;
-    this.localClosed = true;
-    this.world.after(this.hopMs, new EndOnWire(this.peer!), 0);
+    if (this.isDead || this.localClosed) return;
+    this.localClosed = endStream;
+    this.world.after(this.hopMs, new DataOnWire(this.peer!, end > start, endStream), 0);
   }
 
   sendTrailers(list: HeaderList): void {
@@ -103,19 +104,21 @@ class TrailersOnWire implements Actor {
   }
 }
 
-const nothing = Buffer.alloc(0);
-
-class EndOnWire implements Actor {
+class DataOnWire implements Actor {
   private readonly end: WireEnd;
+  private readonly isMessage: boolean;
+  private readonly endStream: boolean;
 
-  constructor(end: WireEnd) {
+  constructor(end: WireEnd, isMessage: boolean, endStream: boolean) {
     this.end = end;
+    this.isMessage = isMessage;
+    this.endStream = endStream;
   }
 
   onEvent(): void {
     if (!this.end.listens) return;
-    this.end.remoteClosed = true;
-    this.end.handler?.onData(nothing, 0, 0, true);
+    if (this.endStream) this.end.remoteClosed = true;
+    this.end.handler?.onData(message, 0, this.isMessage ? message.length : 0, this.endStream);
   }
 }
 
