@@ -86,6 +86,23 @@ export const reasonTable: readonly ReasonRow[] = [
   row('connect_refused', 'downstream', 405, grpcStatus.unimplemented, false, 'this proxy opens no tunnels by CONNECT'),
   row('unsupported', 'downstream', 501, grpcStatus.unimplemented, false, 'the upstream takes no upgrades over HTTP/2'),
   row('try_timeout', 'upstream', 504, grpcStatus.deadlineExceeded, false, 'no answer in the time of one attempt'),
+  row('evicted', 'refused', 503, grpcStatus.resourceExhausted, true, 'gave its place in the full queue to another'),
+  row(
+    'queue_shed',
+    'refused',
+    503,
+    grpcStatus.resourceExhausted,
+    true,
+    'waited too long while the service is overloaded',
+  ),
+  row(
+    'deadline_unreachable',
+    'refused',
+    503,
+    grpcStatus.resourceExhausted,
+    true,
+    'its deadline comes before an answer could',
+  ),
 ];
 
 /** Reason codes by camelCase name; the order is the table's. */
@@ -115,6 +132,9 @@ export const Reason = {
   connectRefused: 22,
   unsupported: 23,
   tryTimeout: 24,
+  evicted: 25,
+  queueShed: 26,
+  deadlineUnreachable: 27,
 } as const;
 
 export type ReasonCode = (typeof Reason)[keyof typeof Reason];

@@ -20,8 +20,9 @@ export function inboundWithDefaults(inbound: InboundSpec): EffectiveInbound {
   return {
     rateLimits: (inbound.rateLimits ?? []).map(rateLimitWithDefaults),
     ...(inbound.concurrency && { concurrency: inbound.concurrency }),
-    ...(inbound.queue && { queue: queueWithDefaults(inbound.queue) }),
     ...(inbound.signals && { signals: signalsWithDefaults(inbound.signals) }),
+    // A limit without a queue would refuse the smallest burst.
+    ...(inbound.concurrency && { queue: queueWithDefaults(inbound.queue ?? {}) }),
     ...(inbound.deadline && { deadline: inbound.deadline }),
     ...(inbound.flowControl && { flowControl: inbound.flowControl }),
   };

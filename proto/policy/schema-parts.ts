@@ -34,10 +34,10 @@ export const duration = (options: QuantityOptions) => quantity('duration', durat
 export const size = (options: QuantityOptions) => quantity('size', sizePattern, options);
 export const rate = (options: QuantityOptions) => quantity('rate', ratePattern, options);
 export const dnsLabel = (description: string) => Type.String({ description, pattern: dnsLabelPattern, maxLength: 63 });
-export const oneOf = <const Words extends string[]>(
+export const oneOf = <const Words extends readonly string[]>(
   words: Words,
   options: { description: string; default?: Words[number] },
-) => Type.Enum(words, { type: 'string', ...options });
+) => Type.Enum<[...Words]>([...words], { type: 'string', ...options });
 
 export const strict = { additionalProperties: false } as const;
 export const oneMember = { ...strict, minProperties: 1, maxProperties: 1 } as const;

@@ -1,7 +1,7 @@
 /** What a schema cannot say about the inbound side; one line for each section. */
 import type { Finding } from './problems.ts';
 import { greaterThan } from './validate-order.ts';
-import { queueWithoutLimit } from './validate-queue.ts';
+import { queueThatContradicts, queueWithoutLimit } from './validate-queue.ts';
 import { rateLimitsThatClash } from './validate-rate-limits.ts';
 
 /** `pointer`: where `inbound` stands. */
@@ -9,6 +9,7 @@ export function validateInbound(inbound: unknown, pointer: string): Finding[] {
   return [
     ...rateLimitsThatClash(inbound, pointer),
     ...queueWithoutLimit(inbound, pointer),
+    ...queueThatContradicts(inbound, pointer),
     ...greaterThan(inbound, pointer, ['deadline'], 'default', 'max'),
   ];
 }

@@ -5,35 +5,43 @@
  *
  *   enter ──free permit──────────────────► in flight ──leave──► done
  *     │ none free                              ▲
- *     ├─room in the queue──► queued ───────────┘ permit returned
- *     │                        ├──expire──► queue_timeout
- *     └─full, or no queue      └──cancel──► gone
- *          ► queue_full
+ *     ├─room in the queue──► queued ───────────┘ permit returned: its turn by tier, tenant, age
+ *     │                        ├──waited waitMax───────────────► queue_timeout
+ *     │                        ├──waited too long for overload─► queue_shed
+ *     │                        ├──too little time left─────────► deadline_unreachable
+ *     │                        ├──somebody had to go───────────► evicted
+ *     │                        └──cancel──► gone
+ *     └─full, or no queue ► queue_full
  *
- * Threads that share a limit share the ledger of its permits (permit-ledger.ts); each has its own queue, and the bounds
- * hold for all queues together.
+ * What the queue orders by, and when it gives up on whom, is chosen part by part in queue-settings.ts and decided in
+ * discipline.ts. Threads that share a limit share the ledger of its permits (permit-ledger.ts); each has its own queue
+ * with an order and an overload of its own. The bounds hold for all queues together; a thread evicts from its own.
  */
-import { assert } from '../../proto/kernel/assert.ts';
-import { Reason } from '../../proto/reasons.ts';
-import { PermitLedger } from './permit-ledger.ts';
-import { alone, type Seat } from './seat.ts';
-import { type Waiter, WaitQueue } from './wait-queue.ts';
 
-export type { Waiter } from './wait-queue.ts';
+import { assert } from '../../proto/kernel/assert.ts';
+import { type Random, XorShift32 } from '../../proto/kernel/random.ts';
+import { Reason } from '../../proto/reasons.ts';
+import { Tier, tierCount } from '../../proto/tiers.ts';
+import { Discipline } from './discipline.ts';
+import { Eviction, type Newcomer } from './eviction.ts';
+import { PermitLedger } from './permit-ledger.ts';
+import type { QueueSettings } from './queue-settings.ts';
+import { alone, ownerOf, type Seat } from './seat.ts';
+import { WaitQueue } from './wait-queue.ts';
+import type { Waiter } from './waiter.ts';
+
+export type { QueueSettings } from './queue-settings.ts';
+export type { Waiter } from './waiter.ts';
 
 /** What enter() answers beside a Reason code (> 0). */
 export const Decision = { admitted: 0, queued: -1 } as const;
-
-export interface QueueSettings {
-  readonly requestsMax: number;
-  readonly bytesMax: number;
-  readonly waitMaxMs: number;
-}
 
 export interface AdmissionSettings {
   /** Requests in flight at once. */
   readonly limit: number;
   readonly queue: QueueSettings | null;
+  /** Those who enter go on whatever the answer; what they hear says only what would have been. */
+  readonly shadow?: boolean;
 }
 
 /** Before anything has been measured. */
@@ -44,12 +52,32 @@ export class Admission {
   private settings: AdmissionSettings;
   private readonly queue = new WaitQueue();
   private readonly ledger: PermitLedger;
+  private readonly discipline: Discipline;
+  private readonly eviction: Eviction;
+  /** Out of the queue, and not yet told. */
+  private readonly evicted: Waiter[] = [];
+  /** Filled anew for each, so that a full queue allocates nothing. */
+  private readonly newcomer: Newcomer = {
+    tier: 0,
+    tenant: '',
+    excessRequests: 0,
+    excessBytes: 0,
+    newestFirst: false,
+  };
   private admitting = false;
 
-  /** With `memory`, the limit is shared by all who have the same. */
-  constructor(settings: AdmissionSettings, seat: Seat = alone, memory?: ArrayBufferLike) {
+  /** With `memory`, the limit is shared by all who have the same. `random` picks whom a full queue drops, if asked to. */
+  constructor(
+    settings: AdmissionSettings,
+    seat: Seat = alone,
+    memory?: ArrayBufferLike,
+    random: Random = new XorShift32(ownerOf(seat)),
+  ) {
     this.settings = settings;
     this.ledger = new PermitLedger(seat, memory);
+    this.discipline = new Discipline(settings.queue, this.queue, this.ledger);
+    this.eviction = new Eviction(this.queue, random);
+    this.configureQueue();
   }
 
   get limit(): number {
@@ -69,6 +97,11 @@ export class Admission {
     return this.ledger.queuedBytes;
   }
 
+  /** How long a request holds its permit, smoothed; NaN before the first. */
+  get serviceMs(): number {
+    return this.ledger.serviceMs;
+  }
+
   /** Whether this thread's part needs expire(): somebody waits here. */
   get isWaiting(): boolean {
     return this.queue.size > 0;
@@ -76,36 +109,42 @@ export class Admission {
 
   /** Decision.admitted: the caller holds a permit. Decision.queued: the waiter will hear. Else a Reason code. */
   enter(waiter: Waiter, nowMs: number): number {
-    const { ledger } = this;
+    const { ledger, evicted } = this;
+    const from = evicted.length;
     ledger.enter();
     const decision = this.decide(waiter, nowMs);
     ledger.exit();
+    // Whoever is told may enter or leave itself, which evicts others and tells them before this goes on.
+    while (evicted.length > from) evicted.pop()!.onRefused(Reason.evicted, nowMs);
     return decision;
   }
 
-  /** Returns a permit, which admits the next waiter before this returns, or wakes the thread where that one waits. */
-  leave(nowMs: number): void {
+  /**
+   * Returns a permit, held for `heldMs` when that says something of how long requests take (0: it does not). It admits
+   * the next waiter before this returns, or wakes the thread where that one waits.
+   */
+  leave(nowMs: number, heldMs = 0): void {
     const { ledger } = this;
     assert(ledger.heldHere > 0, 'a permit was returned that nobody held');
     ledger.enter();
-    ledger.giveBack(this.settings.limit, nowMs);
+    ledger.giveBack(this.settings.limit, nowMs, heldMs);
     ledger.exit();
     if (this.queue.size > 0) this.admitGranted(nowMs);
   }
 
   /** A waiter went away: true when it was queued, and then it hears no more. */
   cancel(waiter: Waiter, nowMs: number): boolean {
-    this.ledger.enter();
-    const wasQueued = this.queue.remove(waiter);
-    if (wasQueued) this.dequeued(waiter, nowMs);
-    this.ledger.exit();
-    return wasQueued;
+    if (!this.queue.has(waiter)) return false;
+    this.takeOut(waiter, nowMs);
+    return true;
   }
 
-  /** Refuses those that have waited for waitMaxMs; the oldest are first, so it costs only what it refuses. */
+  /** Refuses those that have waited too long; the oldest of each tier are first, so it costs only what it refuses. */
   expire(nowMs: number): void {
     if (this.ledger.grantedHere > 0) this.admitGranted(nowMs);
-    while (this.isOldestOverdue(nowMs)) this.takeOut(true, nowMs).onRefused(Reason.queueTimeout, nowMs);
+    for (let tier = 0; tier < tierCount; tier++) {
+      while (this.discipline.isOldestOverdue(tier, nowMs)) this.refuseIfHopeless(this.queue.oldestOf(tier), nowMs);
+    }
   }
 
   /** Another thread granted permits to this one. */
@@ -121,17 +160,24 @@ export class Admission {
   }
 
   /**
-   * Permits in flight stay as they are: a lower limit drains down, a higher one admits at once. Waiters beyond the new
-   * bounds are refused, the newest first, since the oldest are the nearest to being served.
+   * Permits in flight stay as they are: a lower limit drains down, a higher one admits at once. Waiters keep the tier and
+   * the turn that they got. Those beyond the new bounds are refused, of the least important tier the newest first, since
+   * the oldest are the nearest to being served. Into shadow and out of it everybody who waits gets a permit, beyond the
+   * limit if need be: in the one case they need not wait any longer, in the other they never did.
    */
   reconfigure(settings: AdmissionSettings, nowMs: number): void {
+    const letsIn = (settings.shadow ?? false) !== (this.settings.shadow ?? false);
     this.settings = settings;
+    this.configureQueue();
+    while (letsIn && this.queue.size > 0) this.letIn(this.queue.oldestOf(this.queue.firstTier()), nowMs);
     this.ledger.enter();
     this.ledger.limitChanged(settings.limit, nowMs);
     this.ledger.exit();
     this.admitGranted(nowMs);
     while (this.queue.size > 0 && this.isQueueOverBounds()) {
-      this.takeOut(false, nowMs).onRefused(Reason.queueFull, nowMs);
+      const waiter = this.queue.newestOf(this.queue.lastTier());
+      this.takeOut(waiter, nowMs);
+      waiter.onRefused(Reason.queueFull, nowMs);
     }
   }
 
@@ -147,21 +193,46 @@ export class Admission {
     return Math.min(retryAfterMaxMs, Math.max(1, Math.ceil(ahead * paceMs + silentMs)));
   }
 
+  private configureQueue(): void {
+    const bounds = this.settings.queue;
+    this.discipline.settings = bounds;
+    if (bounds !== null) this.queue.flows.configure(bounds.tenantsMax, bounds.tenantWeights);
+  }
+
   /** Inside the lock. */
   private decide(waiter: Waiter, nowMs: number): number {
-    const { ledger, queue, settings } = this;
+    const { ledger, settings } = this;
     // While a permit is free, everybody who waits has been granted one: nobody is overtaken.
     if (ledger.permits < settings.limit) {
       ledger.take(settings.limit, nowMs);
       return Decision.admitted;
     }
     const bounds = settings.queue;
-    if (bounds === null || ledger.queued >= bounds.requestsMax || ledger.queuedBytes + waiter.bytes > bounds.bytesMax) {
-      return Reason.queueFull;
+    if (bounds === null || waiter.bytes > bounds.bytesMax) return Reason.queueFull;
+    if (this.discipline.isUnreachable(waiter, nowMs)) return Reason.deadlineUnreachable;
+    const tier = bounds.priority ? tierOf(waiter) : Tier.normal;
+    const from = this.evicted.length;
+    if (ledger.queued >= bounds.requestsMax || ledger.queuedBytes + waiter.bytes > bounds.bytesMax) {
+      this.chooseEvicted(bounds, waiter, tier, nowMs);
+      if (this.evicted.length === from) return Reason.queueFull;
     }
-    queue.push(waiter, nowMs);
-    ledger.enqueue(waiter.bytes, queue.oldestEnteredMs());
+    this.queue.push(waiter, tier, nowMs);
+    ledger.enqueue(waiter.bytes, tier, this.queue.oldestEnteredMs(tier));
+    if (this.evicted.length > from) {
+      for (let i = from; i < this.evicted.length; i++) this.dequeue(this.evicted[i]!);
+      ledger.passOn(settings.limit, nowMs);
+    }
     return Decision.queued;
+  }
+
+  private chooseEvicted(bounds: QueueSettings, waiter: Waiter, tier: number, nowMs: number): void {
+    const { newcomer, ledger } = this;
+    newcomer.tier = tier;
+    newcomer.tenant = waiter.tenant;
+    newcomer.excessRequests = ledger.queued + 1 - bounds.requestsMax;
+    newcomer.excessBytes = ledger.queuedBytes + waiter.bytes - bounds.bytesMax;
+    newcomer.newestFirst = this.discipline.newestFirst(tier, nowMs);
+    this.eviction.choose(bounds.whenFull, newcomer, this.evicted);
   }
 
   /** A waiter may finish, enter or cancel inside its callback; then the outermost loop goes on, and nothing recurses. */
@@ -170,38 +241,52 @@ export class Admission {
     this.admitting = true;
     try {
       while (this.ledger.grantedHere > 0) {
-        if (this.isOldestOverdue(nowMs)) {
-          this.takeOut(true, nowMs).onRefused(Reason.queueTimeout, nowMs);
-        } else {
-          this.ledger.enter();
-          this.ledger.accept();
-          const waiter = this.queue.takeOldest()!;
-          this.dequeued(waiter, nowMs);
-          this.ledger.exit();
-          waiter.onAdmitted(nowMs);
-        }
+        const tier = this.queue.firstTier();
+        const waiter = this.queue.nextOf(tier, this.discipline.newestFirst(tier, nowMs));
+        if (this.refuseIfHopeless(waiter, nowMs)) continue;
+        this.ledger.enter();
+        this.ledger.accept();
+        this.queue.charge(waiter);
+        this.dequeue(waiter);
+        this.ledger.exit();
+        waiter.onAdmitted(nowMs);
       }
     } finally {
       this.admitting = false;
     }
   }
 
-  /** The oldest or the newest leaves the queue without a permit. */
-  private takeOut(oldest: boolean, nowMs: number): Waiter {
+  /** True when it was refused: it has waited too long, or could not be served in time. */
+  private refuseIfHopeless(waiter: Waiter, nowMs: number): boolean {
+    const verdict = this.discipline.verdictOn(waiter, nowMs);
+    if (verdict === Reason.none) return false;
+    this.takeOut(waiter, nowMs);
+    waiter.onRefused(verdict, nowMs);
+    return true;
+  }
+
+  /** It gets a permit whatever the limit says. */
+  private letIn(waiter: Waiter, nowMs: number): void {
+    const { ledger, settings } = this;
+    ledger.enter();
+    if (!ledger.accept()) ledger.take(settings.limit, nowMs);
+    this.dequeue(waiter);
+    ledger.exit();
+    waiter.onAdmitted(nowMs);
+  }
+
+  /** It leaves the queue without a permit. */
+  private takeOut(waiter: Waiter, nowMs: number): void {
     this.ledger.enter();
-    const waiter = (oldest ? this.queue.takeOldest() : this.queue.takeNewest())!;
-    this.dequeued(waiter, nowMs);
+    this.dequeue(waiter);
+    this.ledger.passOn(this.settings.limit, nowMs);
     this.ledger.exit();
-    return waiter;
   }
 
-  private dequeued(waiter: Waiter, nowMs: number): void {
-    this.ledger.dequeue(waiter.bytes, this.queue.oldestEnteredMs(), this.settings.limit, nowMs);
-  }
-
-  private isOldestOverdue(nowMs: number): boolean {
-    const bounds = this.settings.queue;
-    return bounds !== null && nowMs - this.queue.oldestEnteredMs() >= bounds.waitMaxMs;
+  private dequeue(waiter: Waiter): void {
+    const tier = this.queue.tierOf(waiter);
+    this.queue.remove(waiter);
+    this.ledger.dequeue(waiter.bytes, tier, this.queue.oldestEnteredMs(tier));
   }
 
   private isQueueOverBounds(): boolean {
@@ -209,4 +294,8 @@ export class Admission {
     const { queued, queuedBytes } = this.ledger;
     return bounds === null || queued > bounds.requestsMax || queuedBytes > bounds.bytesMax;
   }
+}
+
+function tierOf(waiter: Waiter): number {
+  return Math.min(tierCount - 1, Math.max(0, waiter.tier));
 }

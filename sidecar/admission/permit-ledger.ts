@@ -1,14 +1,17 @@
 /**
  * Who holds how many permits of one concurrency limit, who waits for one, and who is next: the numbers behind Admission,
  * in memory that the threads sharing the limit have in common. Each thread has a seat with a queue of its own; the ledger
- * only knows of it how many wait, how many bytes they hold, and since when the oldest waits. A free permit is granted to
- * the seat whose oldest has waited longest, whoever returned it, so no thread starves beside a busier one.
+ * only knows of it how many wait in each tier, how many bytes they hold, and since when the oldest of each tier waits. A
+ * free permit is granted to the seat whose next waiter is of the most important tier, and among those to the one whose
+ * oldest has waited longest, whoever returned it: no thread starves beside a busier one.
  *
  *   permits = Σ seats (held + granted) ≤ limit        granted: given to a seat that has not yet looked
  *
  * Callers hold the lock around every change, and never while they call back. In one thread there is none to hold.
  */
+
 import { lockBytes, lockOf, type SharedLock } from '../../proto/kernel/shared-lock.ts';
+import { tierCount } from '../../proto/tiers.ts';
 import { ownerOf, type Seat } from './seat.ts';
 
 const permits = 0;
@@ -18,17 +21,24 @@ const isBusy = 3;
 const busySince = 4;
 const isPaceKnown = 5;
 const pace = 6;
-const seatsBegin = 7;
+const isServiceKnown = 7;
+const service = 8;
+const seatsBegin = 9;
 /** For each seat. */
 const held = 0;
 const granted = 1;
 const waiting = 2;
 const bytes = 3;
-const oldest = 4;
-const perSeat = 5;
+/** For each tier of it. */
+const waitingInTier = 4;
+const oldestInTier = waitingInTier + tierCount;
+const perSeat = oldestInTier + tierCount;
 
 /** Of a sample in the pace at which permits come back while every one is taken. */
 const paceWeight = 1 / 32;
+/** Of a sample in the service time, which one long stream must not move: it counts as this many times the usual. */
+const serviceWeight = 1 / 32;
+const serviceOutlier = 4;
 
 export class PermitLedger {
   private readonly seat: Seat;
@@ -74,6 +84,11 @@ export class PermitLedger {
     return this.cells[isPaceKnown] === 1 ? this.cells[pace]! : Number.NaN;
   }
 
+  /** How long a permit is held, smoothed; NaN when none has come back. */
+  get serviceMs(): number {
+    return this.cells[isServiceKnown] === 1 ? this.cells[service]! : Number.NaN;
+  }
+
   get heldHere(): number {
     return this.cells[this.own + held]!;
   }
@@ -101,9 +116,10 @@ export class PermitLedger {
     this.count(limit, nowMs);
   }
 
-  /** A permit held here comes back, and is granted to whoever is next. */
-  giveBack(limit: number, nowMs: number): void {
+  /** A permit held here, for `heldMs` when that is known, comes back, and is granted to whoever is next. */
+  giveBack(limit: number, nowMs: number, heldMs: number): void {
     const { cells } = this;
+    if (heldMs > 0) this.learnService(heldMs);
     cells[permits]! -= 1;
     cells[this.own + held]! -= 1;
     if (cells[isBusy] === 1) {
@@ -125,14 +141,18 @@ export class PermitLedger {
     return true;
   }
 
-  enqueue(size: number, oldestEnteredMs: number): void {
-    this.countWaiting(1, size, oldestEnteredMs);
+  enqueue(size: number, tier: number, oldestEnteredMs: number): void {
+    this.countWaiting(1, size, tier, oldestEnteredMs);
   }
 
-  /** One waits no longer; permits granted here for more than still wait go to others. */
-  dequeue(size: number, oldestEnteredMs: number, limit: number, nowMs: number): void {
+  /** One waits no longer. */
+  dequeue(size: number, tier: number, oldestEnteredMs: number): void {
+    this.countWaiting(-1, -size, tier, oldestEnteredMs);
+  }
+
+  /** After the last dequeue(): permits granted here for more than still wait go to others. */
+  passOn(limit: number, nowMs: number): void {
     const { cells, own } = this;
-    this.countWaiting(-1, -size, oldestEnteredMs);
     const excess = cells[own + granted]! - cells[own + waiting]!;
     if (excess <= 0) return;
     cells[own + granted]! -= excess;
@@ -181,20 +201,30 @@ export class PermitLedger {
     }
   }
 
-  private countWaiting(waiters: number, size: number, oldestEnteredMs: number): void {
+  private learnService(heldMs: number): void {
+    const { cells } = this;
+    if (cells[isServiceKnown] === 1) {
+      const usual = cells[service]!;
+      cells[service] = usual + (Math.min(heldMs, usual * serviceOutlier) - usual) * serviceWeight;
+    } else cells[service] = heldMs;
+    cells[isServiceKnown] = 1;
+  }
+
+  private countWaiting(waiters: number, size: number, tier: number, oldestEnteredMs: number): void {
     const { cells, own } = this;
     cells[queued]! += waiters;
     cells[queuedBytes]! += size;
     cells[own + waiting]! += waiters;
     cells[own + bytes]! += size;
-    cells[own + oldest] = oldestEnteredMs;
+    cells[own + waitingInTier + tier]! += waiters;
+    cells[own + oldestInTier + tier] = oldestEnteredMs;
   }
 
   /** Grants free permits while somebody waits who has not been granted one. */
   private handOut(limit: number, nowMs: number): void {
     const { cells } = this;
     while (cells[queued]! > 0 && cells[permits]! < limit) {
-      const next = this.longestWaiting();
+      const next = this.nextSeat();
       if (next < 0) return;
       if (cells[next + granted] === 0 && next !== this.own) this.toWake.push((next - seatsBegin) / perSeat);
       cells[next + granted]! += 1;
@@ -202,13 +232,33 @@ export class PermitLedger {
     }
   }
 
-  private longestWaiting(): number {
+  private nextSeat(): number {
     const { cells } = this;
-    let longest = -1;
+    let best = -1;
+    let bestTier: number = tierCount;
+    let bestMs = Number.POSITIVE_INFINITY;
     for (let seat = seatsBegin; seat < cells.length; seat += perSeat) {
       if (cells[seat + waiting]! <= cells[seat + granted]!) continue;
-      if (longest < 0 || cells[seat + oldest]! < cells[longest + oldest]!) longest = seat;
+      const tier = this.nextTierOf(seat);
+      const sinceMs = cells[seat + oldestInTier + tier]!;
+      if (tier < bestTier || (tier === bestTier && sinceMs < bestMs)) {
+        best = seat;
+        bestTier = tier;
+        bestMs = sinceMs;
+      }
     }
-    return longest;
+    return best;
+  }
+
+  /** The tier of its next waiter, behind those that what it was granted already is for. */
+  private nextTierOf(seat: number): number {
+    const { cells } = this;
+    let ahead = cells[seat + granted]!;
+    let tier = 0;
+    while (tier < tierCount - 1 && cells[seat + waitingInTier + tier]! <= ahead) {
+      ahead -= cells[seat + waitingInTier + tier]!;
+      tier++;
+    }
+    return tier;
   }
 }

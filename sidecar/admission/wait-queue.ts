@@ -1,33 +1,36 @@
 /**
- * The first-in-first-out list behind a concurrency limit: a doubly linked list over typed arrays, so that entering,
- * leaving at either end and cancelling in the middle are all O(1) and allocate nothing once the arrays have grown. The
- * waiter remembers its slot, which spares a map from waiters to places.
+ * Those who wait behind a concurrency limit, in three orders at once: by turn (tier, then tenant, then first come), by
+ * age within each tier, and in no order at all, for picking one at random. Entering, leaving from any of them and
+ * cancelling are O(1), or O(tiers) where tiers are compared, and allocate nothing once the arrays have grown. A waiter
+ * remembers its slot, which spares a map from waiters to places.
+ *
+ *   tier 0   flow of tenant a: ▪▪▪▪   flow of b: ▪          one list each, in the order in which they came
+ *   tier 1   flow of nobody:   ▪▪
  */
+
 import { assert } from '../../proto/kernel/assert.ts';
+import { tierCount } from '../../proto/tiers.ts';
+import { grown, LinkedLists, none } from './linked-lists.ts';
+import { TenantFlows } from './tenant-flows.ts';
+import type { Waiter } from './waiter.ts';
 
-export interface Waiter {
-  /** What it holds in memory while it waits. Must not change meanwhile. */
-  readonly bytes: number;
-  /** Belongs to the queue. Make it with -1; it is -1 again whenever the waiter does not wait. */
-  queueSlot: number;
-  /** The permit is the waiter's now: it owes one leave(). */
-  onAdmitted(nowMs: number): void;
-  /** It waits no longer and has no permit. `reason` is a Reason code. */
-  onRefused(reason: number, nowMs: number): void;
-}
-
-const none = -1;
 const initialSlots = 16;
 
 export class WaitQueue {
+  readonly flows = new TenantFlows();
   private waiters: (Waiter | null)[] = new Array<Waiter | null>(initialSlots).fill(null);
   private enteredMs = new Float64Array(initialSlots);
-  private next = new Int32Array(initialSlots);
-  private prev = new Int32Array(initialSlots);
-  private first = none;
-  private last = none;
-  /** Slots given back form a list through `next`; slots from `used` on were never given out. */
-  private free = none;
+  private flowOf = new Int32Array(initialSlots);
+  /** One list a flow. */
+  private readonly inFlow = new LinkedLists(tierCount, initialSlots);
+  /** One list a tier. */
+  private readonly byAge = new LinkedLists(tierCount, initialSlots);
+  /** Slots in use, one after the other, and where in it each stands. */
+  private dense = new Int32Array(initialSlots);
+  private places = new Int32Array(initialSlots);
+  private readonly counts = new Int32Array(tierCount);
+  private readonly busySince = new Float64Array(tierCount);
+  private readonly free: number[] = [];
   private used = 0;
   private count = 0;
   private bytesHeld = 0;
@@ -40,83 +43,156 @@ export class WaitQueue {
     return this.bytesHeld;
   }
 
-  /** When the oldest entered; Infinity when nobody waits. */
-  oldestEnteredMs(): number {
-    return this.first === none ? Number.POSITIVE_INFINITY : this.enteredMs[this.first]!;
+  countOf(tier: number): number {
+    return this.counts[tier]!;
   }
 
-  push(waiter: Waiter, nowMs: number): void {
+  /** Since when somebody has always waited in that tier; without meaning when nobody does. */
+  busySinceMs(tier: number): number {
+    return this.busySince[tier]!;
+  }
+
+  /** When the oldest of that tier entered; Infinity when nobody waits there. */
+  oldestEnteredMs(tier: number): number {
+    const slot = this.byAge.first(tier);
+    return slot === none ? Number.POSITIVE_INFINITY : this.enteredMs[slot]!;
+  }
+
+  enteredMsOf(waiter: Waiter): number {
+    return this.enteredMs[waiter.queueSlot]!;
+  }
+
+  tierOf(waiter: Waiter): number {
+    return this.flows.tierOf(this.flowOf[waiter.queueSlot]!);
+  }
+
+  push(waiter: Waiter, tier: number, nowMs: number): void {
     assert(waiter.queueSlot === none, 'a waiter waits in one queue at a time');
-    const slot = this.takeSlot();
+    const slot = this.free.pop() ?? this.newSlot();
+    const flow = this.flows.flowFor(tier, waiter.tenant);
+    this.flows.grow(flow);
+    this.inFlow.growLists(this.flows.capacity);
     this.waiters[slot] = waiter;
     this.enteredMs[slot] = nowMs;
-    this.next[slot] = none;
-    this.prev[slot] = this.last;
-    if (this.last === none) this.first = slot;
-    else this.next[this.last] = slot;
-    this.last = slot;
+    this.flowOf[slot] = flow;
+    this.inFlow.append(flow, slot);
+    this.byAge.append(tier, slot);
+    this.dense[this.count] = slot;
+    this.places[slot] = this.count;
     waiter.queueSlot = slot;
+    if (this.counts[tier]!++ === 0) this.busySince[tier] = nowMs;
     this.count++;
     this.bytesHeld += waiter.bytes;
   }
 
-  /** Takes the one that has waited longest. */
-  takeOldest(): Waiter | null {
-    return this.first === none ? null : this.take(this.first);
+  // ── Who is where; none of this takes anybody out ────────────────────────────────────────────────────────────────
+
+  /** Of the most important tier in which somebody waits; none when nobody does. */
+  firstTier(): number {
+    for (let tier = 0; tier < tierCount; tier++) if (this.counts[tier]! > 0) return tier;
+    return none;
   }
 
-  /** Takes the one that came last. */
-  takeNewest(): Waiter | null {
-    return this.last === none ? null : this.take(this.last);
+  /** Of the least important one. */
+  lastTier(): number {
+    for (let tier = tierCount - 1; tier >= 0; tier--) if (this.counts[tier]! > 0) return tier;
+    return none;
   }
 
-  /** False when it does not wait here. */
-  remove(waiter: Waiter): boolean {
+  /** Of the tenant whose turn it is in that tier. */
+  nextOf(tier: number, newestFirst: boolean): Waiter {
+    const flow = this.flows.current(tier);
+    return this.waiters[newestFirst ? this.inFlow.last(flow) : this.inFlow.first(flow)]!;
+  }
+
+  oldestOf(tier: number): Waiter {
+    return this.waiters[this.byAge.first(tier)]!;
+  }
+
+  newestOf(tier: number): Waiter {
+    return this.waiters[this.byAge.last(tier)]!;
+  }
+
+  /** At that place, 0 to size − 1, in no particular order. */
+  at(place: number): Waiter {
+    return this.waiters[this.dense[place]!]!;
+  }
+
+  placeOf(waiter: Waiter): number {
+    return this.places[waiter.queueSlot]!;
+  }
+
+  oldestInFlow(flow: number): Waiter | null {
+    return this.inSlot(this.inFlow.first(flow));
+  }
+
+  newestInFlow(flow: number): Waiter | null {
+    return this.inSlot(this.inFlow.last(flow));
+  }
+
+  /** The one that came before it, of the same flow. */
+  olderInFlow(waiter: Waiter): Waiter | null {
+    return this.inSlot(this.inFlow.prev(waiter.queueSlot));
+  }
+
+  newerInFlow(waiter: Waiter): Waiter | null {
+    return this.inSlot(this.inFlow.next(waiter.queueSlot));
+  }
+
+  newerInTier(waiter: Waiter): Waiter | null {
+    return this.inSlot(this.byAge.next(waiter.queueSlot));
+  }
+
+  // ── Out of it ───────────────────────────────────────────────────────────────────────────────────────────────────
+
+  has(waiter: Waiter): boolean {
     const slot = waiter.queueSlot;
-    if (slot < 0 || slot >= this.used || this.waiters[slot] !== waiter) return false;
-    this.take(slot);
-    return true;
+    return slot >= 0 && slot < this.used && this.waiters[slot] === waiter;
   }
 
-  private take(slot: number): Waiter {
-    const waiter = this.waiters[slot]!;
-    const before = this.prev[slot]!;
-    const after = this.next[slot]!;
-    if (before === none) this.first = after;
-    else this.next[before] = after;
-    if (after === none) this.last = before;
-    else this.prev[after] = before;
-    this.waiters[slot] = null;
-    this.next[slot] = this.free;
-    this.free = slot;
-    waiter.queueSlot = none;
+  /** It is served, as part of its tenant's turn; remove() comes after. */
+  charge(waiter: Waiter): void {
+    this.flows.charge(this.flowOf[waiter.queueSlot]!);
+  }
+
+  remove(waiter: Waiter): void {
+    const slot = waiter.queueSlot;
+    const flow = this.flowOf[slot]!;
+    const tier = this.flows.tierOf(flow);
+    this.inFlow.remove(flow, slot);
+    this.byAge.remove(tier, slot);
+    this.flows.shrink(flow);
+    this.counts[tier]! -= 1;
     this.count--;
+    const last = this.dense[this.count]!;
+    const place = this.places[slot]!;
+    this.dense[place] = last;
+    this.places[last] = place;
+    this.waiters[slot] = null;
+    this.free.push(slot);
+    waiter.queueSlot = none;
     this.bytesHeld -= waiter.bytes;
-    return waiter;
   }
 
-  private takeSlot(): number {
-    const slot = this.free;
-    if (slot !== none) {
-      this.free = this.next[slot]!;
-      return slot;
-    }
-    if (this.used === this.enteredMs.length) this.grow();
+  private inSlot(slot: number): Waiter | null {
+    return slot === none ? null : this.waiters[slot]!;
+  }
+
+  private newSlot(): number {
+    if (this.used === this.flowOf.length) this.grow(this.used * 2);
     return this.used++;
   }
 
   /** The owner bounds the number of waiters, and with it this. */
-  private grow(): void {
-    const length = this.used * 2;
+  private grow(length: number): void {
     const enteredMs = new Float64Array(length);
-    const next = new Int32Array(length);
-    const prev = new Int32Array(length);
     enteredMs.set(this.enteredMs);
-    next.set(this.next);
-    prev.set(this.prev);
     this.enteredMs = enteredMs;
-    this.next = next;
-    this.prev = prev;
-    for (let slot = this.used; slot < length; slot++) this.waiters.push(null);
+    this.flowOf = grown(this.flowOf, length);
+    this.dense = grown(this.dense, length);
+    this.places = grown(this.places, length);
+    this.inFlow.growItems(length);
+    this.byAge.growItems(length);
+    while (this.waiters.length < length) this.waiters.push(null);
   }
 }

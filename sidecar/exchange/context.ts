@@ -54,6 +54,8 @@ export interface RequestView extends Waiter {
   /** How its content may flow; null = as it comes. */
   flow: FlowSettings | null;
   holdsPermit: boolean;
+  /** When it went on to the service, by its permit or in shadow. */
+  admittedMs: number;
   target: Target | null;
   /** What a refusal advises, ms; set by whoever refuses. */
   retryAfterMs: number;
@@ -121,7 +123,9 @@ export interface Side {
   /** The attempt is over. */
   settleAttempt(request: RequestView, attempt: AttemptView, outcome: number, reason: number): void;
   /** The request is over, as its caller saw it; its attempts were settled before. */
-  settle(request: RequestView, outcome: number, reason: number, wasQueued: boolean): void;
+  settle(request: RequestView, outcome: number, reason: number): void;
+  /** In shadow: what is on its way would have been refused. */
+  wouldRefuse(request: RequestView, reason: number): void;
   /** Counts what was refused before it could become a request; `isRequest` when nothing else counts it as one. */
   refused(reason: number, isRequest: boolean): void;
 }

@@ -11,6 +11,7 @@
  */
 import { Timer } from '../../proto/kernel/timer-wheel.ts';
 import { Reason } from '../../proto/reasons.ts';
+import { Tier } from '../../proto/tiers.ts';
 import type { Admission } from '../admission/admission.ts';
 import { defaultWindowBytes, ErrorCode } from '../http2/constants.ts';
 import type { HeaderList } from '../http2/hpack/field.ts';
@@ -61,12 +62,15 @@ export class Exchange extends Timer implements TriesOwner, StreamHandler {
   admission: Admission | null = null;
   flow: FlowSettings | null = null;
   holdsPermit = false;
+  admittedMs = 0;
   target: Target | null = null;
   breaker: Breaker | null = null;
   isProbe = false;
   generation = 0;
   /** What this request may make us hold while it waits: its head, and a window of content still to come. */
   readonly bytes: number;
+  tier: number = Tier.normal;
+  tenant = '';
   queueSlot = -1;
   status = 0;
   grpcStatus = '';
@@ -129,8 +133,9 @@ export class Exchange extends Timer implements TriesOwner, StreamHandler {
 
   begin(): void {
     const decision = this.side.admit(this);
-    if (decision === 0) this.forward();
-    else if (decision < 0) {
+    if (decision === 0) {
+      if (this.phase === Phase.admitting) this.forward();
+    } else if (decision < 0) {
       // The side may have admitted or refused already, on the way.
       if (this.phase === Phase.admitting) this.phase = Phase.queued;
     } else if (this.phase !== Phase.settled) this.refuse(decision, this.retryAfterMs);
@@ -139,13 +144,16 @@ export class Exchange extends Timer implements TriesOwner, StreamHandler {
 
   // ── Admission ───────────────────────────────────────────────────────────────────────────────────────────────────
 
-  onAdmitted(_nowMs: number): void {
+  onAdmitted(nowMs: number): void {
     this.holdsPermit = true;
-    if (this.phase <= Phase.queued) this.forward();
+    // In shadow it went on long ago.
+    if (this.phase > Phase.queued) return;
+    this.admittedMs = nowMs;
+    this.forward();
   }
 
   onRefused(reason: number, nowMs: number): void {
-    if (this.phase > Phase.queued) return;
+    if (this.phase > Phase.queued) return this.side.wouldRefuse(this, reason);
     this.refuse(reason, this.admission === null ? 0 : this.admission.retryAfterMs(nowMs));
   }
 
@@ -365,7 +373,6 @@ export class Exchange extends Timer implements TriesOwner, StreamHandler {
 
   private settle(outcome: number, reason: number): void {
     if (this.phase === Phase.settled) return;
-    const wasQueued = this.phase === Phase.queued;
     this.phase = Phase.settled;
     this.held?.clear();
     this.held = null;
@@ -375,7 +382,7 @@ export class Exchange extends Timer implements TriesOwner, StreamHandler {
     if (this.stoodMs > 0) this.leaveOutTunnel(attempt);
     attempt?.settle(outcome, reason);
     this.tries?.end(outcome, reason);
-    this.side.settle(this, outcome, reason, wasQueued);
+    this.side.settle(this, outcome, reason);
     this.context.observer.onSettled(this, this.side, outcome, reason);
   }
 }

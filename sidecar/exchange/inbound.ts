@@ -66,14 +66,18 @@ export class InboundSide implements Side {
   }
 
   /** Into the service, or its queue. */
-  private enter(request: RequestView, { admission, shadow, concurrencyLimit }: CompiledInbound, nowMs: number): number {
+  private enter(request: RequestView, { admission, shadow }: CompiledInbound, nowMs: number): number {
     if (admission === null) return Decision.admitted;
-    if (shadow && admission.inFlight >= concurrencyLimit) countWouldReject(request, Reason.queueFull);
     request.admission = admission;
+    request.admittedMs = nowMs;
     const decision = admission.enter(request, nowMs);
     if (decision === Decision.admitted) request.holdsPermit = true;
-    else if (decision > 0) request.retryAfterMs = admission.retryAfterMs(nowMs);
-    return decision;
+    else if (decision !== Decision.queued) {
+      if (shadow) this.wouldRefuse(request, decision);
+      else request.retryAfterMs = admission.retryAfterMs(nowMs);
+    }
+    // In shadow its place in the queue stays behind, and hears what would have become of it.
+    return shadow ? Decision.admitted : decision;
   }
 
   pick(_request: RequestView): string {
@@ -105,11 +109,15 @@ export class InboundSide implements Side {
 
   settleAttempt(): void {}
 
+  wouldRefuse(request: RequestView, reason: number): void {
+    countWouldReject(request, reason);
+  }
+
   refused(reason: number, isRequest: boolean): void {
     countRefused(this.options.traffic, reason, isRequest);
   }
 
-  settle(request: RequestView, outcome: number, reason: number, wasQueued: boolean): void {
+  settle(request: RequestView, outcome: number, reason: number): void {
     const nowMs = this.options.clock.nowMs;
     countEnd(this.options.traffic, request.counts, outcome, reason, nowMs - request.startedMs);
     countLate(request, nowMs);
@@ -118,7 +126,7 @@ export class InboundSide implements Side {
     if (admission === null) return;
     if (request.holdsPermit) {
       request.holdsPermit = false;
-      admission.leave(nowMs);
-    } else if (wasQueued) admission.cancel(request, nowMs);
+      admission.leave(nowMs, nowMs - request.admittedMs);
+    } else if (request.queueSlot >= 0) admission.cancel(request, nowMs);
   }
 }

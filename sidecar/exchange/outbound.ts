@@ -165,6 +165,8 @@ export class OutboundSide implements Side {
     breaker.record(Outcome.ignored, 0, attempt.isProbe, attempt.generation, this.options.clock.nowMs);
   }
 
+  wouldRefuse(_request: RequestView, _reason: number): void {}
+
   refused(reason: number, isRequest: boolean): void {
     countRefused(this.options.unrouted, reason, isRequest);
   }
@@ -200,7 +202,7 @@ export class OutboundSide implements Side {
     breaker.record(seen, latencyMs, attempt.isProbe, attempt.generation, nowMs);
   }
 
-  settle(request: RequestView, outcome: number, reason: number, _wasQueued: boolean): void {
+  settle(request: RequestView, outcome: number, reason: number): void {
     const nowMs = this.options.clock.nowMs;
     const durationMs = nowMs - request.startedMs;
     const { breaker } = request;

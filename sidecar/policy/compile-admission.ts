@@ -1,20 +1,33 @@
 /** Concurrency limit and queue from a spec to settings. */
 import type { EffectiveInbound } from '../../proto/policy/defaults-inbound.ts';
+import type { EffectiveQueue } from '../../proto/policy/defaults-queue.ts';
 import type { AdmissionSettings } from '../admission/admission.ts';
+import type { QueueSettings } from '../admission/queue-settings.ts';
 import { bytes, milliseconds } from './units.ts';
 
 /** A limit that is never reached; requests are counted all the same. */
 export const unlimited: AdmissionSettings = { limit: Number.MAX_SAFE_INTEGER, queue: null };
 
-/** null: nothing limits how many are in the service. In shadow everybody is admitted, and counted. */
+/** null: nothing limits how many are in the service. */
 export function admissionSettings({ concurrency, queue }: EffectiveInbound, shadow: boolean): AdmissionSettings | null {
   const limit = concurrency?.fixed?.limit ?? 0;
-  if (limit === 0) return null;
-  if (shadow) return unlimited;
-  const waiting = queue && {
-    requestsMax: queue.requestsMax,
+  return limit === 0 ? null : { limit, queue: queue === undefined ? null : queueSettings(queue), shadow };
+}
+
+function queueSettings(queue: EffectiveQueue): QueueSettings | null {
+  if (queue.discipline === 'none') return null;
+  const { requestsMax, priority, tenantFair, codel, adaptiveLifo, deadlineMargin, whenFull } = queue;
+  return {
+    requestsMax,
     bytesMax: bytes(queue.bytesMax),
     waitMaxMs: milliseconds(queue.waitMax),
+    priority,
+    tenantsMax: tenantFair.enabled ? tenantFair.tenantsMax : 0,
+    tenantWeights: Object.fromEntries(tenantFair.weights.map(({ name, weight }) => [name, weight])),
+    intervalMs: milliseconds(codel.interval),
+    targetMs: codel.enabled ? milliseconds(codel.target) : 0,
+    adaptiveLifo,
+    deadlineMargin,
+    whenFull,
   };
-  return { limit, queue: waiting ?? null };
 }

@@ -79,7 +79,7 @@ export interface CompiledInbound {
   readonly rateLimitSignals: RateLimitSignals | null;
   /** Whether admitted responses tell of the limits, too. */
   readonly signalsAdmitted: boolean;
-  /** In shadow it admits everybody and still counts them: compare inFlight with concurrencyLimit. */
+  /** In shadow it decides all the same, and everybody goes on. */
   readonly admission: Admission | null;
   /** The limit as the policy has it; 0 = none. */
   readonly concurrencyLimit: number;

@@ -16,6 +16,7 @@ export interface ClassificationSettings {
 }
 
 const statusMax = 600;
+const names: readonly string[] = grpcCodeNames;
 
 export class Classifier {
   /** By HTTP status. */
@@ -51,7 +52,7 @@ export class Classifier {
   }
 
   private markGrpc(name: string, outcome: OutcomeCode): void {
-    const code = grpcCodeNames.findIndex((known) => known === name);
+    const code = names.indexOf(name);
     if (code >= 0) this.grpc[code] = outcome;
   }
 }

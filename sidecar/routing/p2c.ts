@@ -49,7 +49,9 @@ export function requestsInFlight(endpoint: Endpoint): number {
   return endpoint.inFlight;
 }
 
+/** Nobody knows how long one takes that was never asked: one request at a time finds out, as long as nothing is known. */
 function expectedWait(endpoint: Endpoint, nowMs: number): number {
+  if (!endpoint.latency.isKnown && endpoint.inFlight === 0) return 0;
   return endpoint.latency.read(nowMs) * (endpoint.inFlight + 1);
 }
 

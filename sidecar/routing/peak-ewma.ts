@@ -15,6 +15,10 @@ export class PeakEwma {
   /** Since when the value fades; negative = nothing is known yet. */
   private atMs = -1;
 
+  get isKnown(): boolean {
+    return this.atMs >= 0;
+  }
+
   read(nowMs: number): number {
     return this.atMs < 0 ? this.valueMs : this.valueMs * Math.exp((this.atMs - nowMs) / decayMs);
   }

@@ -174,7 +174,9 @@ describe('weir sidecar --concurrency 2', () => {
   });
 
   it('never lets more than the limit through to the app, and starves nobody who waits', async () => {
-    await start('{ concurrency: { fixed: { limit: 6 } }, queue: { requestsMax: 500, waitMax: 20s } }');
+    await start(
+      '{ concurrency: { fixed: { limit: 6 } }, queue: { discipline: fifo, requestsMax: 500, waitMax: 20s } }',
+    );
     const agents = await spread();
     most = 0;
     const answers = await Promise.all(
@@ -247,7 +249,9 @@ describe('weir sidecar --concurrency 2', () => {
   });
 
   it('goes on when a worker dies, returns its permits and replaces it', async () => {
-    await start('{ concurrency: { fixed: { limit: 10 } }, queue: { requestsMax: 500, waitMax: 20s } }');
+    await start(
+      '{ concurrency: { fixed: { limit: 10 } }, queue: { discipline: fifo, requestsMax: 500, waitMax: 20s } }',
+    );
     const agents = await spread();
     const before = (await stats()).traffic[0]!.requests;
     const pending = agents.slice(0, 30).map((agent) => get(inbound('/?ms=1000'), agent).catch(() => null));

@@ -5,6 +5,7 @@ import { expect, it } from 'vitest';
 import { Admission, type AdmissionSettings } from '../../sidecar/admission/admission.ts';
 import type { MeterOptions } from '../../sidecar/admission/meter.ts';
 import { PermitLedger } from '../../sidecar/admission/permit-ledger.ts';
+import { fifo } from '../../sidecar/admission/queue-settings.ts';
 import { SingleRateLimiter } from '../../sidecar/admission/rate-limiter.ts';
 import { overseer } from '../../sidecar/admission/seat.ts';
 import { SharedKeyedRateLimiter } from '../../sidecar/admission/shared-keyed-rate-limiter.ts';
@@ -55,7 +56,10 @@ const cases: readonly { rate: MeterOptions; least: number; most: (seconds: numbe
 ];
 
 it.each(cases)('shared limits hold under four threads at once ($rate)', async ({ rate, least, most }) => {
-  const admission: AdmissionSettings = { limit: 7, queue: { requestsMax: 20, bytesMax: 150, waitMaxMs: 10_000 } };
+  const admission: AdmissionSettings = {
+    limit: 7,
+    queue: { ...fifo, requestsMax: 20, bytesMax: 150, waitMaxMs: 10_000 },
+  };
   const shared = {
     seats,
     clockOriginMs: clockOriginMs(),

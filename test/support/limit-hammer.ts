@@ -76,6 +76,9 @@ async function hammer(start: HammerStart): Promise<HammerReport> {
     const enteredMs = tick();
     return {
       bytes: 10,
+      tier: 2,
+      tenant: '',
+      deadlineMs: 0,
       queueSlot: -1,
       onAdmitted: (nowMs) => {
         waiting--;

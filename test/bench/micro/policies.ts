@@ -5,8 +5,9 @@
  */
 import { XorShift32 } from '../../../proto/kernel/random.ts';
 import { CallbackTimer, TimerWheel } from '../../../proto/kernel/timer-wheel.ts';
-import { Admission, type Waiter } from '../../../sidecar/admission/admission.ts';
+import { Admission, type QueueSettings, type Waiter } from '../../../sidecar/admission/admission.ts';
 import { KeyedRateLimiter } from '../../../sidecar/admission/keyed-rate-limiter.ts';
+import { full } from '../../../sidecar/admission/queue-settings.ts';
 import { SingleRateLimiter } from '../../../sidecar/admission/rate-limiter.ts';
 import { Breaker, type BreakerSettings } from '../../../sidecar/resilience/breaker.ts';
 import { Outcome } from '../../../sidecar/resilience/outcome.ts';
@@ -20,7 +21,16 @@ const operationsPerRound = 200_000;
 /** Runs the operation `count` times; its result is summed up, so that none of it can be optimised away. */
 type Case = (count: number) => number;
 
-const waiter: Waiter = { bytes: 100, queueSlot: -1, onAdmitted: () => {}, onRefused: () => {} };
+const waiter: Waiter = {
+  bytes: 100,
+  tier: 2,
+  tenant: '',
+  deadlineMs: 0,
+  queueSlot: -1,
+  onAdmitted: () => {},
+  onRefused: () => {},
+};
+const queue: QueueSettings = { requestsMax: 100, bytesMax: 1e6, waitMaxMs: 200, ...full };
 
 const breakerSettings: BreakerSettings = {
   consecutiveFailures: 5,
@@ -72,7 +82,7 @@ function keyed(keyCount: number, keysMax: number): Case {
 }
 
 function enterAndLeave(): Case {
-  const admission = new Admission({ limit: 64, queue: { requestsMax: 100, bytesMax: 1e6, waitMaxMs: 200 } });
+  const admission = new Admission({ limit: 64, queue });
   let lastMs = 0;
   return (count) => {
     let sum = 0;
@@ -89,7 +99,7 @@ function enterAndLeave(): Case {
 
 /** Every request waits: one enters the queue, one leaves, which admits it. */
 function throughTheQueue(): Case {
-  const admission = new Admission({ limit: 1, queue: { requestsMax: 100, bytesMax: 1e6, waitMaxMs: 200 } });
+  const admission = new Admission({ limit: 1, queue });
   admission.enter(waiter, 0);
   let lastMs = 0;
   return (count) => {

@@ -44,6 +44,8 @@ class OpenSide implements Side {
 
   release(): void {}
 
+  wouldRefuse(): void {}
+
   refused(): void {}
 
   probeAnswered(): void {}

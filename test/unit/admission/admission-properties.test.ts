@@ -1,18 +1,21 @@
-/** Admission under any order of events, against a model that is as plain as possible. */
+/** Admission, first come first served, under any order of events, against a model that is as plain as possible. */
 import fc from 'fast-check';
 import { expect, it } from 'vitest';
 import { Reason } from '../../../proto/reasons.ts';
 import { Admission, type AdmissionSettings, Decision } from '../../../sidecar/admission/admission.ts';
+import { fifo } from '../../../sidecar/admission/queue-settings.ts';
 import { TestWaiter } from './test-waiter.ts';
 
 const settings: fc.Arbitrary<AdmissionSettings> = fc.record({
   limit: fc.integer({ min: 1, max: 4 }),
   queue: fc.option(
-    fc.record({
-      requestsMax: fc.integer({ min: 1, max: 6 }),
-      bytesMax: fc.integer({ min: 0, max: 60 }),
-      waitMaxMs: fc.integer({ min: 1, max: 30 }),
-    }),
+    fc
+      .record({
+        requestsMax: fc.integer({ min: 1, max: 6 }),
+        bytesMax: fc.integer({ min: 0, max: 60 }),
+        waitMaxMs: fc.integer({ min: 1, max: 30 }),
+      })
+      .map((bounds) => ({ ...fifo, ...bounds })),
   ),
 });
 

@@ -2,9 +2,10 @@
 import { describe, expect, it } from 'vitest';
 import { Reason } from '../../../proto/reasons.ts';
 import { Admission, type AdmissionSettings, Decision } from '../../../sidecar/admission/admission.ts';
+import { fifo } from '../../../sidecar/admission/queue-settings.ts';
 import { TestWaiter } from './test-waiter.ts';
 
-const queue = { requestsMax: 2, bytesMax: 100, waitMaxMs: 200 };
+const queue = { ...fifo, requestsMax: 2, bytesMax: 100, waitMaxMs: 200 };
 
 function waiters(count: number, bytes = 10): TestWaiter[] {
   return Array.from({ length: count }, (_, id) => new TestWaiter(id, bytes));
@@ -98,7 +99,7 @@ describe('Admission', () => {
 
   it('does not recurse, however many waiters finish inside their admission', () => {
     const count = 100_000;
-    const admission = full({ limit: 1, queue: { requestsMax: count, bytesMax: count, waitMaxMs: 1000 } });
+    const admission = full({ limit: 1, queue: { ...fifo, requestsMax: count, bytesMax: count, waitMaxMs: 1000 } });
     let depth = 0;
     let deepest = 0;
     let admitted = 0;
@@ -160,7 +161,7 @@ describe('Admission.reconfigure', () => {
   });
 
   it('refuses the newest beyond a smaller queue, by requests and by bytes', () => {
-    const roomy = { requestsMax: 5, bytesMax: 100, waitMaxMs: 200 };
+    const roomy = { ...fifo, requestsMax: 5, bytesMax: 100, waitMaxMs: 200 };
     const admission = full({ limit: 1, queue: roomy });
     const all = waiters(5);
     for (const waiter of all) admission.enter(waiter, 0);
@@ -185,7 +186,7 @@ describe('Admission.retryAfterMs', () => {
   });
 
   it('is the time in which those who wait, and one more, are served at the recent pace', () => {
-    const admission = full({ limit: 1, queue: { requestsMax: 50, bytesMax: 1000, waitMaxMs: 10_000 } });
+    const admission = full({ limit: 1, queue: { ...fifo, requestsMax: 50, bytesMax: 1000, waitMaxMs: 10_000 } });
     let nowMs = 0;
     for (let i = 0; i < 200; i++) {
       nowMs += 20;

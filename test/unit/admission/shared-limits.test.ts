@@ -7,6 +7,7 @@ import { describe, expect, it } from 'vitest';
 import { Reason } from '../../../proto/reasons.ts';
 import { Admission, type AdmissionSettings, Decision } from '../../../sidecar/admission/admission.ts';
 import { PermitLedger } from '../../../sidecar/admission/permit-ledger.ts';
+import { fifo } from '../../../sidecar/admission/queue-settings.ts';
 import { SingleRateLimiter } from '../../../sidecar/admission/rate-limiter.ts';
 import { overseer } from '../../../sidecar/admission/seat.ts';
 import { SharedKeyedRateLimiter } from '../../../sidecar/admission/shared-keyed-rate-limiter.ts';
@@ -14,7 +15,7 @@ import { WaitingLine } from '../../../sidecar/admission/waiting-line.ts';
 import { expectBound, meters, type Passage } from './arrivals.ts';
 import { TestWaiter } from './test-waiter.ts';
 
-const queue = { requestsMax: 3, bytesMax: 100, waitMaxMs: 200 };
+const queue = { ...fifo, requestsMax: 3, bytesMax: 100, waitMaxMs: 200 };
 
 function seats(count: number, settings: AdmissionSettings): { all: Admission[]; overseer: Admission; woken: number[] } {
   const memory = new SharedArrayBuffer(PermitLedger.bytesFor(count));

@@ -4,6 +4,9 @@ import type { Waiter } from '../../../sidecar/admission/admission.ts';
 export class TestWaiter implements Waiter {
   readonly id: number;
   readonly bytes: number;
+  tier = 2;
+  tenant = '';
+  deadlineMs = 0;
   queueSlot = -1;
   readonly heard: string[] = [];
   onAdmittedDo: (() => void) | null = null;

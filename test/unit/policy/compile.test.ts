@@ -1,7 +1,8 @@
 /** Compiling a spec to settings, and the policies of a file to specs by target. */
 import { describe, expect, it } from 'vitest';
 import { withDefaults } from '../../../proto/policy/defaults.ts';
-import type { RateLimitSpec, TrafficPolicy } from '../../../proto/policy/schema.ts';
+import type { QueueSpec, RateLimitSpec, TrafficPolicy } from '../../../proto/policy/schema.ts';
+import { fifo, full } from '../../../sidecar/admission/queue-settings.ts';
 import { compile, passThroughSettings } from '../../../sidecar/policy/compile.ts';
 import { policiesByTarget } from '../../../sidecar/policy/policy-file.ts';
 import { defaultClassifier } from '../../../sidecar/resilience/classifier.ts';
@@ -38,7 +39,23 @@ describe('compile', () => {
           },
         ],
         signalsAdmitted: false,
-        admission: { limit: 64, queue: { requestsMax: 100, bytesMax: 1_048_576, waitMaxMs: 200 } },
+        admission: {
+          limit: 64,
+          queue: {
+            requestsMax: 100,
+            bytesMax: 1_048_576,
+            waitMaxMs: 200,
+            priority: true,
+            tenantsMax: 500,
+            tenantWeights: { gold: 4 },
+            intervalMs: 100,
+            targetMs: 10,
+            adaptiveLifo: false,
+            deadlineMargin: true,
+            whenFull: 'lowestPriority',
+          },
+          shadow: false,
+        },
         concurrencyLimit: 64,
         deadline: { shadow: false, defaultMs: 1000, maxMs: 30_000, timeoutHeader: 'x-timeout-ms' },
         flow: {
@@ -131,19 +148,31 @@ describe('compile', () => {
     expect(passThroughSettings.outbound.connectTimeoutMs).toBe(1000);
   });
 
-  it('never refuses at the concurrency limit in shadow, and still says what it is', () => {
+  it('decides in shadow by the same limit and queue', () => {
     const { inbound, outbound } = compile(fullPolicy.spec);
     expect(inbound).toMatchObject({
       shadow: true,
       concurrencyLimit: 64,
-      admission: { limit: Number.MAX_SAFE_INTEGER, queue: null },
+      admission: { limit: 64, queue: { requestsMax: 100 }, shadow: true },
     });
     expect(outbound.shadow).toBe(true);
   });
 
-  it('has no queue unless the policy names one', () => {
-    const spec = { ...minimalPolicy.spec, inbound: { concurrency: { fixed: { limit: 3 } } } };
-    expect(compile(spec).inbound.admission).toEqual({ limit: 3, queue: null });
+  it('has the full discipline before a limit unless the policy names another, or none', () => {
+    const queueOf = (queue?: QueueSpec) =>
+      compile({ ...minimalPolicy.spec, inbound: { concurrency: { fixed: { limit: 3 } }, ...(queue && { queue }) } })
+        .inbound.admission?.queue;
+    const bounds = { requestsMax: 100, bytesMax: 1_048_576, waitMaxMs: 200 };
+    expect(queueOf()).toEqual({ ...full, ...bounds });
+    expect(queueOf({ discipline: 'full', codel: { enabled: false } })).toEqual({ ...full, ...bounds, targetMs: 0 });
+    expect(queueOf({ discipline: 'fifo' })).toEqual({ ...fifo, ...bounds });
+    expect(queueOf({ discipline: 'fifo', tenantFair: {}, whenFull: 'oldest' })).toEqual({
+      ...fifo,
+      ...bounds,
+      tenantsMax: 1000,
+      whenFull: 'oldest',
+    });
+    expect(queueOf({ discipline: 'none' })).toBe(null);
   });
 
   it('gives up probes after 10 s when requests have no timeout', () => {

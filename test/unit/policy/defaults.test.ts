@@ -9,6 +9,7 @@ import {
   type CircuitBreakerSpec,
   type HealthCheckSpec,
   PolicySpec,
+  type QueueSpec,
   type RateLimitSpec,
 } from '../../../proto/policy/schema.ts';
 import { fullPolicy, minimalPolicy, policyWith } from './documents.ts';
@@ -42,7 +43,18 @@ describe('withDefaults', () => {
         { name: 'slow', scope: 'perProxy', rate: '1/h', burst: 1, key: { path: {} }, keysMax: 10_000, ...plain },
       ],
       concurrency: { fixed: { limit: 1 } },
-      queue: { requestsMax: 100, bytesMax: '1MiB', waitMax: '200ms' },
+      queue: {
+        requestsMax: 100,
+        bytesMax: '1MiB',
+        waitMax: '200ms',
+        discipline: 'full',
+        priority: true,
+        tenantFair: { enabled: true, tenantsMax: 1000, weights: [] },
+        codel: { enabled: true, target: '5ms', interval: '100ms' },
+        adaptiveLifo: true,
+        deadlineMargin: true,
+        whenFull: 'lowestPriority',
+      },
     });
   });
 
@@ -123,7 +135,12 @@ describe('withDefaults', () => {
           field.default === undefined ? [] : [[name, field.default]],
         ),
       );
-    expect(given.inbound.queue).toEqual(defaultsOf(queue.properties));
+    const { tenantFair, codel } = queue.properties;
+    expect(given.inbound.queue).toEqual({
+      ...defaultsOf(queue.properties),
+      tenantFair: { ...defaultsOf(tenantFair.properties), weights: [] },
+      codel: defaultsOf(codel.properties),
+    });
     expect(given.inbound.rateLimits[0]).toMatchObject(defaultsOf(rateLimits.items.properties));
     expect(given.outbound.connectTimeout).toBe(connectTimeout.default);
     expect(given.outbound.healthCheck).toMatchObject(defaultsOf(healthCheck.properties));
@@ -138,11 +155,21 @@ describe('withDefaults', () => {
   it('is valid and stays the same when applied again, for every combination of what is written', () => {
     const part = <T>(value: T) => fc.option(fc.constant(value), { nil: undefined });
     const { inbound, outbound } = fullPolicy.spec;
+    const queues: (QueueSpec | undefined)[] = [
+      undefined,
+      {},
+      { discipline: 'none' },
+      { discipline: 'fifo', codel: {} },
+    ];
     const specs = fc.record(
       {
         enforcement: part('shadow' as const),
         inbound: fc.record(
-          { rateLimits: part(inbound?.rateLimits), concurrency: fc.constant(inbound?.concurrency), queue: part({}) },
+          {
+            rateLimits: part(inbound?.rateLimits),
+            concurrency: fc.constant(inbound?.concurrency),
+            queue: fc.constantFrom(...queues),
+          },
           { requiredKeys: ['concurrency'] },
         ),
         outbound: fc.record(

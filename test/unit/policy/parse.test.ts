@@ -184,6 +184,33 @@ describe('parsePolicyDocument', () => {
       },
     ],
     [
+      'settings of a queue that is not there',
+      inbound({ concurrency: { fixed: { limit: 1 } }, queue: { discipline: 'none', waitMax: '1s' } }),
+      {
+        pointer: '/spec/inbound/queue/waitMax',
+        message: 'waitMax says how requests wait, but discipline: none lets nobody wait',
+        hint: 'remove it, or write discipline: fifo or full',
+      },
+    ],
+    [
+      'two weights for a tenant',
+      inbound({
+        concurrency: { fixed: { limit: 1 } },
+        queue: {
+          tenantFair: {
+            weights: [
+              { name: 'gold', weight: 2 },
+              { name: 'gold', weight: 3 },
+            ],
+          },
+        },
+      }),
+      {
+        pointer: '/spec/inbound/queue/tenantFair/weights/1/name',
+        message: 'the tenant "gold" has a weight already',
+      },
+    ],
+    [
       'keysMax without a key',
       inbound({ rateLimits: [{ name: 'a', rate: '1/s', keysMax: 5 }] }),
       {

@@ -2,13 +2,16 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { withDefaults } from '../../../proto/policy/defaults.ts';
+import { queueWithDefaults } from '../../../proto/policy/defaults-queue.ts';
 import { parsePolicyDocument } from '../../../proto/policy/parse.ts';
 import type { PolicySpec, RouteMatchSpec, RouteSpec } from '../../../proto/policy/schema.ts';
+import { Reason } from '../../../proto/reasons.ts';
 import { HeaderList } from '../../../sidecar/http2/hpack/field.ts';
 import { matches, pathWithoutQuery, routeMatch } from '../../../sidecar/policy/route-match.ts';
 import { RouteTable } from '../../../sidecar/policy/route-table.ts';
 import { LivePolicy, passThroughInbound } from '../../../sidecar/policy/swap.ts';
 import { Outcome } from '../../../sidecar/resilience/outcome.ts';
+import { TestWaiter } from '../admission/test-waiter.ts';
 import { minimalPolicy } from './documents.ts';
 
 const origin = (version: number) => ({ epoch: '0001763942400000', version, hash: `hash${version}` });
@@ -153,8 +156,9 @@ describe('LivePolicy with routes', () => {
       const policy = live(specWith([slow], service));
       const admission = at(policy, '/slow').inbound.admission!;
       let admitted = 0;
-      const waiter = { bytes: 1, queueSlot: -1, onAdmitted: () => admitted++, onRefused: () => {} };
-      expect([admission.enter(waiter, 0), admission.enter(waiter, 0), policy.queued]).toEqual([0, -1, 1]);
+      const waiters = [0, 1].map((id) => new TestWaiter(id, 1));
+      waiters[1]!.onAdmittedDo = () => admitted++;
+      expect([admission.enter(waiters[0]!, 0), admission.enter(waiters[1]!, 0), policy.queued]).toEqual([0, -1, 1]);
       policy.apply(specWith(routes, service), origin(2), 1);
       expect([admitted, policy.queued]).toEqual([1, 0]);
       admission.leave(2);
@@ -166,19 +170,13 @@ describe('LivePolicy with routes', () => {
   it('refuses at the right time who waits at the limit of a route', () => {
     const policy = live(specWith([slow], service));
     const admission = at(policy, '/slow').inbound.admission!;
-    const refused: number[] = [];
-    const waiter = {
-      bytes: 1,
-      queueSlot: -1,
-      onAdmitted: () => {},
-      onRefused: (reason: number) => refused.push(reason),
-    };
-    admission.enter(waiter, 0);
+    const waiter = new TestWaiter(1);
+    admission.enter(new TestWaiter(0), 0);
     admission.enter(waiter, 0);
     policy.expire(199);
-    expect(refused).toEqual([]);
+    expect(waiter.heard).toEqual([]);
     policy.expire(200);
-    expect(refused).toEqual([3]);
+    expect(waiter.heard).toEqual([`refused ${Reason.queueTimeout} at 200`]);
   });
 
   it('does nothing in a disabled policy and refuses nothing in a shadowed one', () => {
@@ -187,7 +185,7 @@ describe('LivePolicy with routes', () => {
     policy.apply(specWith([slow], { ...service, enforcement: 'shadow' }), origin(2), 1);
     const { inbound, outbound } = at(policy, '/slow');
     expect([inbound.shadow, inbound.concurrencyLimit, outbound.shadow]).toEqual([true, 1, true]);
-    expect(inbound.admission!.limit).toBe(Number.MAX_SAFE_INTEGER);
+    expect(inbound.admission!.limit).toBe(1);
   });
 });
 
@@ -208,7 +206,7 @@ describe('routes of a document', () => {
         essential: true,
         inbound: {
           concurrency: { fixed: { limit: 1 } },
-          queue: { requestsMax: 100, bytesMax: '1MiB', waitMax: '200ms' },
+          queue: queueWithDefaults({}),
         },
         outbound: {},
       },

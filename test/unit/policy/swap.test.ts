@@ -23,6 +23,9 @@ function live(first: PolicySpec | null): LivePolicy {
 
 class Request implements Waiter {
   readonly bytes = 10;
+  readonly tier = 2;
+  readonly tenant = '';
+  readonly deadlineMs = 0;
   queueSlot = -1;
   admitted = false;
   refusedFor = 0;
@@ -145,7 +148,7 @@ describe('LivePolicy', () => {
     policy.apply({ ...spec(limited(1)), enforcement: 'shadow' }, origin(2), 1);
     expect(waiter.admitted).toBe(true);
     expect(policy.inbound).toMatchObject({ shadow: true, admission, concurrencyLimit: 1 });
-    expect(admission.enter(new Request(), 1)).toBe(0);
+    expect([admission.inFlight, admission.enter(new Request(), 1)]).toEqual([2, -1]);
     policy.apply(spec(limited(1)), origin(3), 2);
     expect([admission.inFlight, admission.enter(new Request(), 2)]).toEqual([3, -1]);
   });

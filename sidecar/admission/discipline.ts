@@ -1,0 +1,68 @@
+/**
+ * When a queue has too much, and what follows. After Facebook's "Fail at Scale" (2015): a queue that was empty at some
+ * time in the last 100 ms is a burst and everybody may wait; one that was not is a standing queue, in which waiting only
+ * makes everybody late. Then a wait longer than about two service times ends, and the newest go first, who can still be
+ * answered in time. Judged for each tier: that the unimportant pile up says nothing about the important.
+ */
+import { Reason } from '../../proto/reasons.ts';
+import type { PermitLedger } from './permit-ledger.ts';
+import type { QueueSettings } from './queue-settings.ts';
+import type { WaitQueue } from './wait-queue.ts';
+import type { Waiter } from './waiter.ts';
+
+/** In service times: the longest wait in a standing queue. */
+const targetServices = 2;
+
+export class Discipline {
+  /** null: nobody waits, or whoever still does waits for a permit and nothing else. */
+  settings: QueueSettings | null;
+  private readonly queue: WaitQueue;
+  private readonly ledger: PermitLedger;
+
+  constructor(settings: QueueSettings | null, queue: WaitQueue, ledger: PermitLedger) {
+    this.settings = settings;
+    this.queue = queue;
+    this.ledger = ledger;
+  }
+
+  /** Whether the newest of that tier are served first now, so that its oldest will not be. */
+  newestFirst(tier: number, nowMs: number): boolean {
+    const { settings } = this;
+    return settings?.adaptiveLifo === true && this.isStanding(settings, tier, nowMs);
+  }
+
+  /** Whether the oldest of that tier has waited for as long as it may. */
+  isOldestOverdue(tier: number, nowMs: number): boolean {
+    const { settings, queue } = this;
+    if (settings === null || queue.countOf(tier) === 0) return false;
+    return nowMs - queue.oldestEnteredMs(tier) >= this.waitLimitMs(settings, tier, nowMs);
+  }
+
+  /** Why one who waits need not wait any longer; none when it may. */
+  verdictOn(waiter: Waiter, nowMs: number): number {
+    const { settings, queue } = this;
+    if (settings === null) return Reason.none;
+    const waitedMs = nowMs - queue.enteredMsOf(waiter);
+    if (waitedMs >= settings.waitMaxMs) return Reason.queueTimeout;
+    if (waitedMs >= this.waitLimitMs(settings, queue.tierOf(waiter), nowMs)) return Reason.queueShed;
+    return this.isUnreachable(waiter, nowMs) ? Reason.deadlineUnreachable : Reason.none;
+  }
+
+  /** Whether its deadline comes before an answer usually would, were it served at once. */
+  isUnreachable(waiter: Waiter, nowMs: number): boolean {
+    if (waiter.deadlineMs === 0 || this.settings?.deadlineMargin !== true) return false;
+    const leftMs = waiter.deadlineMs - nowMs;
+    return leftMs <= 0 || leftMs < this.ledger.serviceMs;
+  }
+
+  private isStanding(settings: QueueSettings, tier: number, nowMs: number): boolean {
+    return this.queue.countOf(tier) > 0 && nowMs - this.queue.busySinceMs(tier) >= settings.intervalMs;
+  }
+
+  private waitLimitMs(settings: QueueSettings, tier: number, nowMs: number): number {
+    const { targetMs, waitMaxMs } = settings;
+    const { serviceMs } = this.ledger;
+    if (targetMs === 0 || Number.isNaN(serviceMs) || !this.isStanding(settings, tier, nowMs)) return waitMaxMs;
+    return Math.min(waitMaxMs, Math.max(targetMs, targetServices * serviceMs));
+  }
+}
