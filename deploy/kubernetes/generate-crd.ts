@@ -1,11 +1,19 @@
 /**
- * Writes crd.yaml anew from the policy schema. After a build, from the top of the repository:
+ * Writes anew what is derived from the policy schema: crd.yaml, and in ../policies the JSON Schema for editors and the
+ * reference page. After a build, from the top of the repository:
  *
  *     node dist/deploy/kubernetes/generate-crd.js deploy/kubernetes/crd.yaml
  */
 import { writeFileSync } from 'node:fs';
-import { policyCrdYaml } from '../../proto/policy/export.ts';
+import { dirname, join } from 'node:path';
+import { policyCrdYaml, policyJsonSchemaText } from '../../proto/policy/export.ts';
+import { policyReference } from '../../proto/policy/reference.ts';
 
 const [path] = process.argv.slice(2);
 if (path === undefined) process.stdout.write(policyCrdYaml());
-else writeFileSync(path, policyCrdYaml());
+else {
+  const policies = join(dirname(path), '..', 'policies');
+  writeFileSync(path, policyCrdYaml());
+  writeFileSync(join(policies, 'trafficpolicy.schema.json'), policyJsonSchemaText());
+  writeFileSync(join(policies, 'REFERENCE.md'), policyReference());
+}

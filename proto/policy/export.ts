@@ -8,19 +8,37 @@
  * what its author wrote. What the CRD lets through and validation does not is reported in the Accepted condition.
  */
 import { stringify } from 'yaml';
+import { exampleOf, lossOf, unitOf } from './field-notes.ts';
 import { isRecord, member } from './problems.ts';
 import { dnsLabelPattern, PolicySpec, policyApiVersion, policyKind, TrafficPolicy } from './schema.ts';
+import { walkSchema } from './walk-schema.ts';
 
 type Json = { [name: string]: unknown };
 
-/** JSON Schema 2020-12 of one TrafficPolicy document. */
+/** JSON Schema 2020-12 of one TrafficPolicy document, each field with its notes: example, unit, loss of data. */
 export function policyJsonSchema(): Json {
+  const document = plain(TrafficPolicy);
+  for (const { path, schema } of walkSchema(member(member(document, 'properties'), 'spec'))) addNotes(path, schema);
   return {
     $schema: 'https://json-schema.org/draft/2020-12/schema',
     $id: `https://weir.dev/schemas/${policyApiVersion}/${policyKind}.json`,
     title: policyKind,
-    ...plain(TrafficPolicy),
+    ...document,
   };
+}
+
+export function policyJsonSchemaText(): string {
+  return `${JSON.stringify(policyJsonSchema(), null, 2)}\n`;
+}
+
+function addNotes(path: string, schema: unknown): void {
+  if (!isRecord(schema)) return;
+  const [example, unit, loss] = [exampleOf(path, schema), unitOf(path, schema), lossOf(path)];
+  Object.assign(schema, {
+    ...(example !== undefined && { examples: [example] }),
+    ...(unit !== '' && { 'x-weir-unit': unit }),
+    ...(loss !== undefined && { 'x-weir-loss': loss }),
+  });
 }
 
 /** A copy without the schema library's hidden members. */

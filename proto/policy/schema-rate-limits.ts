@@ -183,7 +183,6 @@ export const RateLimitSpec = Type.Object(
   {
     ...strict,
     description: 'A limit of requests per time. Threads of one proxy share it exactly.',
-    'x-weir-loss': 'Requests above the limit are refused with 429, or RESOURCE_EXHAUSTED; nothing is kept of them.',
   },
 );
 export type RateLimitSpec = Static<typeof RateLimitSpec>;

@@ -8,7 +8,8 @@
  *   fixed window     fixed-window.ts     a number per window of the clock
  *   sliding window   sliding-window.ts   the same, without the double share at the edge of two windows
  *
- * Time never runs backwards for one thread; a thread whose clock is behind the others' only refuses more.
+ * Time never runs backwards for one thread. The request of a thread whose clock is d behind the others' counts as if it had
+ * come up to d earlier, so the bounds of windows hold for w + d; buckets only refuse more.
  */
 export type MeterOptions =
   | {

@@ -55,8 +55,8 @@ function boundOf(options: MeterOptions, windowMs: number, last: number): number 
   }
 }
 
-/** Every window that begins and ends with an admission, which are the worst ones. */
-export function expectBound(passages: readonly Passage[], options: MeterOptions): void {
+/** Every window that begins and ends with an admission, which are the worst ones. `skewMs`: between the clocks. */
+export function expectBound(passages: readonly Passage[], options: MeterOptions, skewMs = 0): void {
   const sorted = [...passages].sort((left, right) => left.atMs - right.atMs);
   for (let from = 0; from < sorted.length; from++) {
     let sum = 0;
@@ -64,7 +64,7 @@ export function expectBound(passages: readonly Passage[], options: MeterOptions)
       const { atMs, cost } = sorted[to]!;
       sum += cost;
       const windowMs = atMs - sorted[from]!.atMs;
-      const bound = boundOf(options, windowMs, cost);
+      const bound = boundOf(options, windowMs + skewMs, cost);
       if (sum > bound + 0.0101) expect.fail(`${sum} went on in ${windowMs} ms, the bound is ${bound}`);
     }
   }

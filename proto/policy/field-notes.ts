@@ -1,0 +1,149 @@
+/**
+ * What the documentation of a policy says about its fields beside their schema: an example, what a number counts, and
+ * whether data can be lost. It stands apart, so that the schema reads as rules; tests keep both in step. A field is named
+ * by its path below `spec`; the sections of a route are those of the service.
+ */
+import { isRecord, member } from './problems.ts';
+
+/** "Can it lose data?", where the honest answer is not simply no. Of a section it holds for everything in it. */
+const losses: Readonly<Record<string, string>> = {
+  'inbound.rateLimits':
+    'Requests above a limit are refused, and nothing is kept of them; the caller is told when to return.',
+  'inbound.concurrency':
+    'Requests that find neither a permit nor a place in the queue are refused, and nothing is kept of them.',
+  'inbound.queue':
+    'Requests that wait too long or do not fit are refused unprocessed. The queue is memory: a crash loses it.',
+  'inbound.deadline':
+    'A request past its deadline is cancelled, also in the middle of an answer; what its service did meanwhile stands.',
+  'inbound.flowControl.stallTimeout': 'The stream is ended, with all that its reader has not taken yet.',
+  'outbound.timeout': 'The caller gets no answer although the service may have done what was asked.',
+  'outbound.perTryTimeout': 'An attempt is given up although its service may have done what was asked.',
+  'outbound.retries': 'Nothing is lost, but a call may be carried out more than once; see nonIdempotent.',
+  'outbound.retries.nonIdempotent': 'Calls may be carried out more than once: only where that is harmless.',
+  'outbound.hedging': 'Nothing is lost, but calls are carried out more than once by design.',
+  'outbound.circuitBreaker':
+    'While it is open, calls are refused at the caller and never sent; nothing is kept of them.',
+};
+
+/** Where neither a default nor the first allowed word is a good one. */
+const examples: Readonly<Record<string, unknown>> = {
+  'target.service': 'payments',
+  'target.namespace': 'shop',
+  'inbound.rateLimits[].name': 'per-client',
+  'inbound.concurrency.fixed.limit': 64,
+  'inbound.deadline.default': '1s',
+  'inbound.deadline.max': '30s',
+  'inbound.flowControl.windowMax': '256KiB',
+  'inbound.flowControl.stallTimeout': '30s',
+  'inbound.flowControl.requestPace.bytesPerSecond': '1MiB',
+  'inbound.flowControl.requestPace.messages': '100/s',
+  'inbound.flowControl.responsePace.bytesPerSecond': '1MiB',
+  'inbound.flowControl.responsePace.messages': '100/s',
+  'outbound.timeout': '500ms',
+  'outbound.perTryTimeout': '200ms',
+  'outbound.circuitBreaker.consecutiveFailures': 5,
+  'outbound.circuitBreaker.failureRatio.windowRequests': 100,
+  'outbound.circuitBreaker.slowCalls.slowerThan': '300ms',
+  'outbound.circuitBreaker.slowCalls.windowRequests': 100,
+  'outbound.hedging.after': '50ms',
+  'outbound.healthCheck.probe.grpc.service': 'shop.v1.Payments',
+  'outbound.healthCheck.probe.http.path': '/healthz',
+  'outbound.healthCheck.probe.http.expectedStatuses[]': 200,
+  'outbound.retries.retryOn.httpStatuses[]': 503,
+  'routes[].name': 'search',
+  'routes[].match.path.exact': '/v1/search',
+  'routes[].match.path.prefix': '/v1',
+  'routes[].match.method': 'GET',
+  'routes[].match.headers[].name': 'x-batch',
+  'routes[].match.headers[].exact': 'nightly',
+  'routes[].match.grpc.service': 'shop.v1.Orders',
+  'routes[].match.grpc.method': 'List',
+};
+
+/** A name, a field name, a path, a service, a method, a status, some base64: for fields without an example of their own. */
+const usualTexts: readonly string[] = [
+  'gold',
+  'x-client-id',
+  '/v1',
+  'shop/payments',
+  'GET',
+  'List',
+  'UNAVAILABLE',
+  '503',
+  '5xx',
+  'aGVsbG8=',
+];
+
+/** What a whole number counts, by the end of the field's name. */
+const units: readonly (readonly [RegExp, string])[] = [
+  [/percent$/i, '% (of 100)'],
+  [/requests(max|min)?$|^limit$|Limit$|minRequests$|windowRequests$/i, 'requests'],
+  [/failures$/i, 'failures'],
+  [/attempts(max)?$/i, 'attempts'],
+  [/keysMax$/, 'keys'],
+  [/^burst$|^constant$|^max$|^default$/, 'requests, or their cost'],
+  [/status(es)?$/i, 'a status'],
+  [/probes$/i, 'probes'],
+  [/^(un)?healthyAfter$/, 'checks'],
+  [/concurrent$/i, 'attempts at once'],
+  [/tenantsMax$/, 'tenants'],
+  [/weight$/, 'requests in a turn'],
+];
+
+/** The path under which the notes know a field: a route's sections are the service's. */
+export function notePath(path: string): string {
+  return path.replace(/^routes\[\]\.(?=(inbound|outbound)\b)/, '');
+}
+
+export function lossOf(path: string): string | undefined {
+  return losses[notePath(path)];
+}
+
+/** Paths of every note, for the test that they are about something. */
+export const notedPaths: readonly string[] = [...Object.keys(losses), ...Object.keys(examples)];
+
+/** undefined: an object or a list, whose parts have examples of their own. */
+export function exampleOf(path: string, schema: unknown): unknown {
+  const given = member(schema, 'examples');
+  if (Array.isArray(given)) return given[0];
+  const noted = examples[notePath(path)];
+  if (noted !== undefined) return noted;
+  const fallback = member(schema, 'default');
+  if (typeof fallback === 'boolean') return !fallback;
+  if (fallback !== undefined) return fallback;
+  const words = member(schema, 'enum');
+  if (Array.isArray(words)) return words[0];
+  if (isMarker(schema)) return {};
+  return member(schema, 'x-weir-minimum') ?? member(schema, 'minimum') ?? textThatFits(schema);
+}
+
+/** The first of some usual texts that the pattern takes. */
+function textThatFits(schema: unknown): string | undefined {
+  const pattern = member(schema, 'pattern');
+  if (member(schema, 'type') !== 'string') return undefined;
+  return usualTexts.find((text) => typeof pattern !== 'string' || new RegExp(pattern).test(text));
+}
+
+/** In what a field is counted, in words; '' where the question makes no sense. */
+export function unitOf(path: string, schema: unknown): string {
+  switch (member(schema, 'x-weir-quantity')) {
+    case 'duration':
+      return 'duration (h, m, s, ms)';
+    case 'size':
+      return 'size (B, KiB, MiB, GiB)';
+    case 'rate':
+      return 'rate (/s, /m, /h)';
+  }
+  const type = member(schema, 'type');
+  if (type !== 'integer' && type !== 'number') return '';
+  const given = member(schema, 'x-weir-unit');
+  if (typeof given === 'string') return given;
+  const name = path.split('.').at(-1)?.replace('[]', '') ?? '';
+  return units.find(([pattern]) => pattern.test(name))?.[1] ?? 'a number';
+}
+
+/** An object without fields: that it is there is all it says. */
+export function isMarker(schema: unknown): boolean {
+  const properties = member(schema, 'properties');
+  return member(schema, 'type') === 'object' && isRecord(properties) && Object.keys(properties).length === 0;
+}
