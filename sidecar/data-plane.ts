@@ -222,7 +222,9 @@ export class DataPlane implements Plane {
   obey(target: string, policy: StandingPolicy, nowMs: number): void {
     const { spec, origin, inbound, outbound } = policy;
     if (target === this.policy.target) this.policy.apply(spec, origin, nowMs, inbound);
-    this.targets.get(target)?.policy.apply(spec, origin, nowMs, outbound);
+    const called = this.targets.get(target);
+    called?.policy.apply(spec, origin, nowMs, outbound);
+    if (called !== undefined) this.targets.warm(called);
     this.policies.set(target, policy);
   }
 

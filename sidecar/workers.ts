@@ -333,6 +333,8 @@ export class Workers implements Plane, SeatOwner {
   private applyHere(target: string, spec: PolicySpec | null, origin: PolicyOrigin, nowMs: number): void {
     if (target === this.policy.target) this.policy.apply(spec, origin, nowMs);
     this.outboundPolicies.get(target)?.apply(spec, origin, nowMs);
+    const called = this.targets.get(target);
+    if (called !== undefined) this.targets.warm(called);
     this.standing.set(target, { spec, origin });
   }
 

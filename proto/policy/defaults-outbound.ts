@@ -6,6 +6,7 @@ import {
   loadBalancingWithDefaults,
   outliersWithDefaults,
 } from './defaults-endpoints.ts';
+import { type EffectiveFallback, fallbackWithDefaults } from './defaults-fallback.ts';
 import { type EffectiveHealthCheck, healthCheckWithDefaults } from './defaults-health-check.ts';
 import {
   type EffectiveHedging,
@@ -31,6 +32,7 @@ export interface EffectiveOutbound {
   hedging?: EffectiveHedging;
   outlierDetection?: EffectiveOutliers;
   loadBalancing?: EffectiveLoadBalancing;
+  fallback?: EffectiveFallback;
 }
 
 export function outboundWithDefaults(outbound: OutboundSpec): EffectiveOutbound {
@@ -46,5 +48,6 @@ export function outboundWithDefaults(outbound: OutboundSpec): EffectiveOutbound 
     ...(outbound.classification && { classification: outbound.classification }),
     ...(outbound.outlierDetection && { outlierDetection: outliersWithDefaults(outbound.outlierDetection) }),
     ...(outbound.loadBalancing && { loadBalancing: loadBalancingWithDefaults(outbound.loadBalancing) }),
+    ...(outbound.fallback && { fallback: fallbackWithDefaults(outbound.fallback) }),
   };
 }

@@ -23,6 +23,10 @@ const losses: Readonly<Record<string, string>> = {
   'outbound.hedging': 'Nothing is lost, but calls are carried out more than once by design.',
   'outbound.circuitBreaker':
     'While it is open, calls are refused at the caller and never sent; nothing is kept of them.',
+  'outbound.fallback':
+    'What a call should have done is not done, though it looks answered: give no fixed answer to calls that change data.',
+  'outbound.fallback.service':
+    'A call that failed after it was sent is sent again, elsewhere: it may be carried out by both.',
 };
 
 /** Where neither a default nor the first allowed word is a good one. */

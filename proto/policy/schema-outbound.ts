@@ -3,6 +3,7 @@ import { type Static, Type } from 'typebox';
 import { CircuitBreakerSpec } from './schema-breaker.ts';
 import { ClassificationSpec } from './schema-classification.ts';
 import { timeoutHeader } from './schema-deadline.ts';
+import { FallbackSpec } from './schema-fallback.ts';
 import { HealthCheckSpec } from './schema-health-check.ts';
 import { LoadBalancingSpec } from './schema-load-balancing.ts';
 import { OutlierDetectionSpec } from './schema-outlier-detection.ts';
@@ -34,6 +35,7 @@ export const OutboundSpec = Type.Object(
     hedging: Type.Optional(HedgingSpec),
     outlierDetection: Type.Optional(OutlierDetectionSpec),
     loadBalancing: Type.Optional(LoadBalancingSpec),
+    fallback: Type.Optional(FallbackSpec),
   },
   { ...strict, description: "Obeyed by the sidecars of the service's callers." },
 );

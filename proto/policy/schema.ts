@@ -17,6 +17,7 @@ export * from './schema-breaker.ts';
 export * from './schema-classification.ts';
 export * from './schema-concurrency.ts';
 export * from './schema-deadline.ts';
+export * from './schema-fallback.ts';
 export * from './schema-flow-control.ts';
 export * from './schema-health-check.ts';
 export * from './schema-inbound.ts';

@@ -2,6 +2,7 @@
 import type { Finding } from './problems.ts';
 import { validateBreaker } from './validate-breaker.ts';
 import { validateClassification } from './validate-classification.ts';
+import { validateFallback } from './validate-fallback.ts';
 import { greaterThan } from './validate-order.ts';
 
 /** `pointer`: where `outbound` stands. */
@@ -14,5 +15,6 @@ export function validateOutbound(outbound: unknown, pointer: string): Finding[] 
     ...greaterThan(outbound, pointer, ['retries', 'backoff'], 'base', 'max'),
     ...greaterThan(outbound, pointer, ['outlierDetection'], 'baseEjectionTime', 'maxEjectionTime'),
     ...validateClassification(outbound, pointer),
+    ...validateFallback(outbound, pointer),
   ];
 }

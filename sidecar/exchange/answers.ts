@@ -6,11 +6,14 @@
 import { type ReasonRow, reasonTable } from '../../proto/reasons.ts';
 import { HeaderList } from '../http2/hpack/field.ts';
 import type { RateLimitSignal } from '../policy/rate-limit-signals.ts';
+import type { HttpStream } from './http-stream.ts';
 
 export interface Answer {
   readonly head: HeaderList;
   /** null for gRPC: its status is in the head ("trailers only"). */
   readonly body: Buffer | null;
+  /** null = none, or they are in the head. */
+  readonly trailers: HeaderList | null;
 }
 
 /** Longest wait that is ever advised, ms; keeps the pushback an integer that every client parses. */
@@ -62,6 +65,14 @@ function answersOf(signal: RateLimitSignal): Answers {
   return answers;
 }
 
+export function sendAnswer(down: HttpStream, { head, body, trailers }: Answer, isHead: boolean): void {
+  if (body === null || isHead) return down.sendHeaders(head, true);
+  down.sendHeaders(head, false);
+  down.source = null;
+  down.sendData(body, 0, body.length, trailers === null);
+  if (trailers !== null) down.sendTrailers(trailers);
+}
+
 /** The head with what it tells of the rate limits; an app that speaks of limits of its own has the word. */
 export function withSignal(head: HeaderList, signal: RateLimitSignal): HeaderList {
   if (head.status < 200 || head.get('ratelimit') !== undefined) return head;
@@ -92,7 +103,7 @@ function grpcAnswer(row: ReasonRow, waitMs: number): Answer {
     ['weir-reason', row.name],
   ];
   if (waitMs > 0) fields.push(['grpc-retry-pushback-ms', String(waitMs)]);
-  return { head: HeaderList.of(fields), body: null };
+  return { head: HeaderList.of(fields), body: null, trailers: null };
 }
 
 function httpAnswer(row: ReasonRow, waitMs: number): Answer {
@@ -106,7 +117,7 @@ function httpAnswer(row: ReasonRow, waitMs: number): Answer {
   // RFC 9110 §10.2.3: whole seconds.
   if (waitMs > 0) fields.push(['retry-after', String(Math.ceil(waitMs / 1000))]);
   if (row.http === 401) fields.push(['www-authenticate', 'Weir']);
-  return { head: HeaderList.of(fields), body };
+  return { head: HeaderList.of(fields), body, trailers: null };
 }
 
 /** gRPC's percent-encoding of grpc-message: printable ASCII without "%" stays. */

@@ -142,6 +142,11 @@ export class Attempt implements AttemptView, StreamHandler, UpstreamWaiter {
     this.owner.down.source = up;
   }
 
+  /** Content passes there too, on its way to the caller. */
+  passThrough(sinkBefore: (next: ContentSink) => ContentSink): void {
+    this.toDown = sinkBefore(this.toDown);
+  }
+
   /** What went through so far is all that will. */
   stopContent(): void {
     this.shaping?.stop();

@@ -7,7 +7,7 @@ import type { TimerWheel } from '../../proto/kernel/timer-wheel.ts';
 import type { Admission, Waiter } from '../admission/admission.ts';
 import type { FlowBudget } from '../http2/flow-budget.ts';
 import type { HeaderList } from '../http2/hpack/field.ts';
-import type { FlowSettings } from '../policy/compiled.ts';
+import type { Fallback, FlowSettings } from '../policy/compiled.ts';
 import type { RateLimitSignal } from '../policy/rate-limit-signals.ts';
 import type { RouteCounts } from '../policy/route-counts.ts';
 import type { Breaker } from '../resilience/breaker.ts';
@@ -50,6 +50,8 @@ export interface RequestView extends Waiter {
   traffic: TrafficStats | null;
   /** What its route counts; null where the policy has no route for it. */
   counts: RouteCounts | null;
+  /** What answers when the target cannot; null = nothing. */
+  fallback: Fallback | null;
   admission: Admission | null;
   /** How its content may flow; null = as it comes. */
   flow: FlowSettings | null;
@@ -113,6 +115,8 @@ export interface Side {
   isShut(request: RequestView): boolean;
   /** Takes for another attempt what `admit` took for the first: 0, or a reason to refuse. */
   admitAgain(request: RequestView): number;
+  /** Turns the request to another service, for which it is admitted anew; a Decision. Its attempts are over. */
+  turnTo(request: RequestView, service: string): number;
   protocolFor(request: RequestView): number;
   /** The head as it goes on. */
   forwardedHead(request: RequestView, attempt: AttemptView): HeaderList;

@@ -13,11 +13,11 @@ import { Timer } from '../../proto/kernel/timer-wheel.ts';
 import { Reason } from '../../proto/reasons.ts';
 import { Tier } from '../../proto/tiers.ts';
 import type { Admission } from '../admission/admission.ts';
-import { defaultWindowBytes, ErrorCode } from '../http2/constants.ts';
+import { ErrorCode } from '../http2/constants.ts';
 import type { HeaderList } from '../http2/hpack/field.ts';
 import { SendQueue } from '../http2/send-queue.ts';
 import { ResetCause, type StreamHandler } from '../http2/stream.ts';
-import type { FlowSettings } from '../policy/compiled.ts';
+import type { Fallback, FlowSettings } from '../policy/compiled.ts';
 import type { RateLimitSignal } from '../policy/rate-limit-signals.ts';
 import type { RouteCounts } from '../policy/route-counts.ts';
 import type { Breaker } from '../resilience/breaker.ts';
@@ -26,21 +26,22 @@ import { Outcome } from '../resilience/outcome.ts';
 import type { RetryPolicy } from '../resilience/retry-policy.ts';
 import { AttemptEnd } from '../resilience/retry-rules.ts';
 import { outcomeOfReason } from './accounting.ts';
-import { answerFor, grpcTrailersFor, withSignal } from './answers.ts';
+import { type Answer, answerFor, grpcTrailersFor, sendAnswer, withSignal } from './answers.ts';
 import { Attempt, connectRetryAfterMs } from './attempt.ts';
 import type { ExchangeContext, Side } from './context.ts';
 import type { ContentSink, HttpStream } from './http-stream.ts';
 import type { Peer } from './peer.ts';
-import { Replay } from './replay.ts';
+import { contentOf, heldContentMax, keptIn, type Replay } from './replay.ts';
 import { endOfReset, reasonOfReset, resetTowardCaller, resetTowardUpstream } from './reset-codes.ts';
+import { StandIn, type StandInOwner, type Trouble } from './stand-in.ts';
 import type { Target } from './targets.ts';
 import type { TrafficStats } from './traffic-stats.ts';
-import { Tries, type TriesOwner } from './tries.ts';
+import { beginTries, Tries, type TriesOwner } from './tries.ts';
 import type { Turn } from './turn.ts';
 
 const Phase = { admitting: 0, queued: 1, connecting: 2, forwarding: 3, settled: 4 } as const;
 
-export class Exchange extends Timer implements TriesOwner, StreamHandler {
+export class Exchange extends Timer implements TriesOwner, StandInOwner, StreamHandler {
   readonly context: ExchangeContext;
   readonly side: Side;
   readonly down: HttpStream;
@@ -60,6 +61,7 @@ export class Exchange extends Timer implements TriesOwner, StreamHandler {
   traffic: TrafficStats | null = null;
   counts: RouteCounts | null = null;
   admission: Admission | null = null;
+  fallback: Fallback | null = null;
   flow: FlowSettings | null = null;
   holdsPermit = false;
   admittedMs = 0;
@@ -78,8 +80,9 @@ export class Exchange extends Timer implements TriesOwner, StreamHandler {
   retryPolicy: RetryPolicy | null = null;
   attempt: Attempt | null = null;
   private tries: Tries | null = null;
+  private standIn: StandIn | null = null;
   private phase: number = Phase.admitting;
-  private requestEnded: boolean;
+  requestEnded: boolean;
   private headSent = false;
   private held: SendQueue | null = null;
   private requestTrailers: HeaderList | null = null;
@@ -133,6 +136,7 @@ export class Exchange extends Timer implements TriesOwner, StreamHandler {
 
   begin(): void {
     const decision = this.side.admit(this);
+    if (this.fallback !== null) this.standIn = new StandIn(this, this.fallback);
     if (decision === 0) {
       if (this.phase === Phase.admitting) this.forward();
     } else if (decision < 0) {
@@ -163,21 +167,14 @@ export class Exchange extends Timer implements TriesOwner, StreamHandler {
     else this.refuse(decision, this.retryAfterMs);
   }
 
-  private forward(): void {
+  forward(): void {
     // We are a proxy for services, not a tunnel to wherever the caller likes (RFC 9110 §9.3.6).
     if (this.head.method === 'CONNECT' && this.head.protocol === '') return this.refuse(Reason.connectRefused, 0);
     this.phase = Phase.connecting;
     const attempt = new Attempt(this);
     this.attempt = attempt;
-    if (this.retryPolicy !== null) this.beginTries(this.retryPolicy, attempt);
+    if (this.retryPolicy !== null) this.tries = beginTries(this, this.retryPolicy, attempt);
     attempt.begin();
-  }
-
-  private beginTries(policy: RetryPolicy, first: Attempt): void {
-    const { nowMs } = this.context.clock;
-    policy.budget.recordRequest(nowMs);
-    if (this.traffic !== null) this.traffic.retryBudgetLeft = policy.budget.left(nowMs);
-    if (policy.isTimed) this.tries = new Tries(this, policy, first);
   }
 
   onAttemptOpen(attempt: Attempt): void {
@@ -190,7 +187,7 @@ export class Exchange extends Timer implements TriesOwner, StreamHandler {
       this.held = null;
       const bytes = Buffer.allocUnsafe(held.bytes);
       held.moveTo(bytes, 0, bytes.length);
-      this.keepForReplay(bytes, 0, bytes.length);
+      this.replay = keptIn(this.replay, bytes, 0, bytes.length);
       toUp.sendData(bytes, 0, bytes.length, this.requestEnded && this.requestTrailers === null);
     }
     if (this.requestTrailers !== null) toUp.sendTrailers(this.requestTrailers);
@@ -227,13 +224,14 @@ export class Exchange extends Timer implements TriesOwner, StreamHandler {
     if (endStream) this.requestEnded = true;
     const toUp = this.attempt === null ? null : this.attempt.toUp;
     if (toUp !== null && !toUp.isClosed) {
-      if (!this.headSent) this.keepForReplay(buf, start, end);
+      if (!this.headSent) this.replay = keptIn(this.replay, buf, start, end);
       toUp.sendData(buf, start, end, endStream);
     } else if (this.phase < Phase.forwarding) {
       if (end > start) {
         this.held ??= new SendQueue(this.context.budget);
         this.held.append(buf, start, end);
       }
+      this.standIn?.onContent();
     } else this.down.credit(end - start);
   }
 
@@ -241,6 +239,7 @@ export class Exchange extends Timer implements TriesOwner, StreamHandler {
     this.requestEnded = true;
     this.requestTrailers = list;
     this.attempt?.toUp?.sendTrailers(list);
+    this.standIn?.onContent();
   }
 
   /** The caller gave up, its connection is gone, or it took nothing for too long. */
@@ -254,6 +253,7 @@ export class Exchange extends Timer implements TriesOwner, StreamHandler {
   onAnswerHead(attempt: Attempt, list: HeaderList, endStream: boolean): void {
     if (list.status >= 200) {
       if (this.retryPolicy !== null && this.isTakenBack(this.retryPolicy, attempt, list)) return;
+      if (this.standIn?.answers(attempt, list, endStream)) return;
       this.status = list.status;
       this.headSent = true;
       this.dropReplay();
@@ -306,25 +306,34 @@ export class Exchange extends Timer implements TriesOwner, StreamHandler {
   takeBack(): boolean {
     const { replay } = this;
     if (this.tries?.isParallel) return false;
-    if (replay === null) return this.backToConnecting();
-    const sent = replay.content();
-    if (sent === null) return false;
-    // The caller may get credit for these bytes twice, and so ahead of its time: by what a replay holds at most.
-    this.held = new SendQueue(this.context.budget);
-    this.held.append(sent, 0, sent.length);
-    this.dropReplay();
-    return this.backToConnecting();
-  }
-
-  private backToConnecting(): true {
+    if (replay !== null) {
+      const sent = replay.content();
+      if (sent === null) return false;
+      // The caller may get credit for these bytes twice, and so ahead of its time: by what a replay holds at most.
+      this.held = new SendQueue(this.context.budget);
+      this.held.append(sent, 0, sent.length);
+      this.dropReplay();
+    }
     this.phase = Phase.connecting;
     return true;
   }
 
-  private keepForReplay(buf: Buffer, start: number, end: number): void {
-    if (start === end) return;
-    this.replay ??= Replay.acquire();
-    this.replay.keep(buf, start, end);
+  content(): Buffer | null {
+    return contentOf(this.held, this.replay);
+  }
+
+  /** What was sent waits again. False when it is not all there any more. */
+  endAttempt({ outcome, reason }: Trouble): boolean {
+    const { attempt } = this;
+    if (attempt === null) return true;
+    attempt.abandon(ErrorCode.cancel);
+    this.tries?.end(outcome, reason);
+    this.tries = null;
+    if (!this.takeBack()) return false;
+    attempt.settle(outcome, reason);
+    this.attempt = null;
+    this.phase = Phase.admitting;
+    return true;
   }
 
   private dropReplay(): void {
@@ -345,24 +354,24 @@ export class Exchange extends Timer implements TriesOwner, StreamHandler {
     this.settle(Outcome.failure, Reason.deadline);
   }
 
-  /** Answers in the upstream's place. */
   refuse(reason: number, retryAfterMs: number): void {
+    const trouble = { reason, outcome: outcomeOfReason(reason), retryAfterMs };
+    if (this.standIn?.standsInFor(trouble)) return;
+    this.answerWith(answerFor(reason, this.head.isGrpc, retryAfterMs, this.limitSignal), trouble);
+  }
+
+  /** Answers in the upstream's place. */
+  answerWith(answer: Answer, { reason, outcome }: Trouble): void {
     this.attempt?.abandon(ErrorCode.cancel);
-    const answer = answerFor(reason, this.head.isGrpc, retryAfterMs, this.limitSignal);
     this.headSent = true;
     this.status = answer.head.status;
-    this.grpcStatus = answer.head.grpcStatus;
     const { down } = this;
-    if (answer.body === null || this.head.method === 'HEAD') down.sendHeaders(answer.head, true);
-    else {
-      down.sendHeaders(answer.head, false);
-      down.source = null;
-      down.sendData(answer.body, 0, answer.body.length, true);
-    }
+    this.grpcStatus = (answer.trailers ?? answer.head).grpcStatus;
+    sendAnswer(down, answer, this.head.method === 'HEAD');
     if (this.held !== null) down.credit(this.held.bytes);
     // The caller need not send the rest of a request that nobody will read.
     if (!this.requestEnded) down.reset(ErrorCode.noError);
-    this.settle(outcomeOfReason(reason), reason);
+    this.settle(outcome, reason);
   }
 
   private leaveOutTunnel(attempt: Attempt | null): void {
@@ -382,12 +391,8 @@ export class Exchange extends Timer implements TriesOwner, StreamHandler {
     if (this.stoodMs > 0) this.leaveOutTunnel(attempt);
     attempt?.settle(outcome, reason);
     this.tries?.end(outcome, reason);
+    this.standIn?.end();
     this.side.settle(this, outcome, reason);
     this.context.observer.onSettled(this, this.side, outcome, reason);
   }
-}
-
-/** How much content can come before there is an upstream: what the stream's window allows. */
-function heldContentMax(contentLength: number): number {
-  return contentLength >= 0 && contentLength < defaultWindowBytes ? contentLength : defaultWindowBytes;
 }

@@ -84,6 +84,11 @@ export class InboundSide implements Side {
     return this.options.appAddress;
   }
 
+  /** Only callers turn to other services. */
+  turnTo(): number {
+    return Reason.noRoute;
+  }
+
   protocolFor(request: RequestView): number {
     return this.options.appProtocol(request.protocol);
   }

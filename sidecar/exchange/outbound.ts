@@ -5,9 +5,11 @@
 import { Reason } from '../../proto/reasons.ts';
 import type { HeaderList } from '../http2/hpack/field.ts';
 import type { CompiledOutbound } from '../policy/compiled.ts';
+
 import { passThroughOutbound } from '../policy/swap.ts';
 import type { Breaker } from '../resilience/breaker.ts';
 import { BreakerState } from '../resilience/breaker-state.ts';
+
 import { Outcome } from '../resilience/outcome.ts';
 import type { Endpoint } from '../routing/endpoint.ts';
 import { countArrival, countEnd, countLate, countRefused, countWouldReject } from './accounting.ts';
@@ -55,14 +57,11 @@ export class OutboundSide implements Side {
     countArrival(target.traffic);
     const refusal = this.options.gate.refusalOf(request);
     if (refusal !== Reason.none) return refusal;
-    target.cluster.counts.recordDemand();
     const outbound = target.policy.outboundFor(request.head);
     request.counts = outbound.counts;
-    request.connectTimeoutMs = outbound.connectTimeoutMs;
-    request.classifier = outbound.classifier;
+    request.fallback = outbound.fallback;
     setDeadline(request, outbound.deadline, nowMs);
-    request.retryPolicy = outbound.retries;
-    return this.acquire(request, outbound, nowMs);
+    return this.admitTo(target, outbound, request, nowMs);
   }
 
   isShut(request: RequestView): boolean {
@@ -79,6 +78,24 @@ export class OutboundSide implements Side {
 
   private outboundOf({ target, head }: RequestView): CompiledOutbound {
     return target === null ? passThroughOutbound : target.policy.outboundFor(head);
+  }
+
+  /** The request stays one for the first service: there it is counted, and that policy's deadline holds. */
+  turnTo(request: RequestView, service: string): number {
+    const { clock, targets } = this.options;
+    const target = targets.byKey(service);
+    if (target === undefined) return Reason.noRoute;
+    this.giveBack(request);
+    request.target = target;
+    return this.admitTo(target, target.policy.outboundFor(request.head), request, clock.nowMs);
+  }
+
+  private admitTo(target: Target, outbound: CompiledOutbound, request: RequestView, nowMs: number): number {
+    target.cluster.counts.recordDemand();
+    request.connectTimeoutMs = outbound.connectTimeoutMs;
+    request.retryPolicy = outbound.retries;
+    request.classifier = outbound.classifier;
+    return this.acquire(request, outbound, nowMs);
   }
 
   private acquire(request: RequestView, outbound: CompiledOutbound, nowMs: number): number {
@@ -205,13 +222,18 @@ export class OutboundSide implements Side {
   settle(request: RequestView, outcome: number, reason: number): void {
     const nowMs = this.options.clock.nowMs;
     const durationMs = nowMs - request.startedMs;
-    const { breaker } = request;
     if (request.traffic !== null) countEnd(request.traffic, request.counts, outcome, reason, durationMs);
     countLate(request, nowMs);
-    // It never came to an attempt.
+    this.giveBack(request);
+  }
+
+  /** What was taken for an attempt that never began. */
+  private giveBack(request: RequestView): void {
+    const { breaker } = request;
     if (breaker === null) return;
+    const { nowMs } = this.options.clock;
     request.breaker = null;
-    breaker.record(Outcome.ignored, durationMs, request.isProbe, request.generation, nowMs);
+    breaker.record(Outcome.ignored, nowMs - request.startedMs, request.isProbe, request.generation, nowMs);
   }
 
   /** The evidence for the fleet: what this caller saw of the target. */

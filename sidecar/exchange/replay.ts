@@ -4,6 +4,8 @@
  * more than this is not worth the memory, and fails instead. Replays are pooled with a small buffer each, since every
  * request with content needs one for a moment and nearly none is ever used.
  */
+import { defaultWindowBytes } from '../http2/constants.ts';
+import type { SendQueue } from '../http2/send-queue.ts';
 
 export const replayBytesMax = 16_384;
 /** What a pooled replay holds without another buffer. */
@@ -54,4 +56,27 @@ export class Replay {
     this.isPossible = true;
     if (pool.length < pooledMax) pool.push(this);
   }
+}
+
+/** The replay with buf[start, end) too; made when there was none. */
+export function keptIn(replay: Replay | null, buf: Buffer, start: number, end: number): Replay | null {
+  if (start === end) return replay;
+  const kept = replay ?? Replay.acquire();
+  kept.keep(buf, start, end);
+  return kept;
+}
+
+/** All of a request's content that came: it waits, or was sent. null when that is more than is kept. */
+export function contentOf(held: SendQueue | null, replay: Replay | null): Buffer | null {
+  if (held === null) return replay === null ? Buffer.alloc(0) : replay.content();
+  if (held.bytes > replayBytesMax) return null;
+  const bytes = Buffer.allocUnsafe(held.bytes);
+  held.moveTo(bytes, 0, bytes.length);
+  held.append(bytes, 0, bytes.length);
+  return bytes;
+}
+
+/** How much content can come before there is an upstream: what the stream's window allows. */
+export function heldContentMax(contentLength: number): number {
+  return contentLength >= 0 && contentLength < defaultWindowBytes ? contentLength : defaultWindowBytes;
 }

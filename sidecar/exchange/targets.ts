@@ -44,8 +44,14 @@ export class Targets {
       target = this.create(key);
       this.byName.set(key, target);
       this.onCreated?.(target);
+      this.warm(target);
     }
     return target;
+  }
+
+  /** Makes the services that it falls back to: their endpoints should be known before they are needed. */
+  warm({ policy }: Target): void {
+    for (const service of policy.fallbackServices()) this.byKey(service);
   }
 
   get(key: string): Target | undefined {

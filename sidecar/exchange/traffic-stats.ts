@@ -8,6 +8,9 @@ import { Histogram, histogramNumbers } from '../../proto/kernel/histogram.ts';
 import { reasonCount } from '../../proto/reasons.ts';
 import { hedgeResultNames, retryResultNames } from '../resilience/retry-results.ts';
 
+/** What answers in the place of a service; see fallback.ts. */
+export const fallbackKinds = ['service', 'stale', 'static'] as const;
+
 const requests = 0;
 const success = 1;
 const failure = 2;
@@ -15,7 +18,9 @@ const ignored = 3;
 const inFlight = 4;
 const rejectedAt = 5;
 const wouldRejectAt = rejectedAt + reasonCount;
-const durationsAt = wouldRejectAt + reasonCount;
+const fallbacksAt = wouldRejectAt + reasonCount;
+const wouldFallBackAt = fallbacksAt + fallbackKinds.length;
+const durationsAt = wouldFallBackAt + fallbackKinds.length;
 const retriesAt = durationsAt + histogramNumbers;
 const hedgesAt = retriesAt + retryResultNames.length;
 const retryBudget = hedgesAt + hedgeResultNames.length;
@@ -31,6 +36,10 @@ export class TrafficStats {
   readonly rejected: Float64Array;
   /** By reason code: in shadow mode it would have been ours. */
   readonly wouldReject: Float64Array;
+  /** By kind, in the order of `fallbackKinds`. */
+  readonly fallbacks: Float64Array;
+  /** In shadow mode it would have answered. */
+  readonly wouldFallBack: Float64Array;
   /** Requests that reached an upstream, from arrival to the end of the response. */
   readonly durations: Histogram;
   /** By RetryResult, and by HedgeResult. */
@@ -48,7 +57,9 @@ export class TrafficStats {
     this.peer = peer;
     this.row = new Float64Array(memory, 0, numbers);
     this.rejected = this.row.subarray(rejectedAt, wouldRejectAt);
-    this.wouldReject = this.row.subarray(wouldRejectAt, durationsAt);
+    this.wouldReject = this.row.subarray(wouldRejectAt, fallbacksAt);
+    this.fallbacks = this.row.subarray(fallbacksAt, wouldFallBackAt);
+    this.wouldFallBack = this.row.subarray(wouldFallBackAt, durationsAt);
     this.durations = new Histogram(this.row.subarray(durationsAt, retriesAt));
     this.retries = this.row.subarray(retriesAt, hedgesAt);
     this.hedges = this.row.subarray(hedgesAt, retryBudget);

@@ -44,6 +44,14 @@ export const pushbackWaitMsMax = 10_000;
 /** How long hedges are off when the service says "not again" without a time. */
 const hedgePauseMs = 1000;
 
+/** A request begins under a policy of retries: a share of its budget. Only where attempts are timed is there more to it. */
+export function beginTries(owner: TriesOwner, policy: RetryPolicy, first: Attempt): Tries | null {
+  const { nowMs } = owner.context.clock;
+  policy.budget.recordRequest(nowMs);
+  if (owner.traffic !== null) owner.traffic.retryBudgetLeft = policy.budget.left(nowMs);
+  return policy.isTimed ? new Tries(owner, policy, first) : null;
+}
+
 export class Tries extends Timer {
   private readonly owner: TriesOwner;
   private readonly policy: RetryPolicy;

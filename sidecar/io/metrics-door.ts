@@ -7,7 +7,7 @@ import type { FastifyInstance } from 'fastify';
 import { Counter, Gauge, Registry } from 'prom-client';
 import { bucketUpperUs, type Histogram } from '../../proto/kernel/histogram.ts';
 import { reasonName } from '../../proto/reasons.ts';
-import type { TrafficStats } from '../exchange/traffic-stats.ts';
+import { fallbackKinds, type TrafficStats } from '../exchange/traffic-stats.ts';
 import type { FlowReading } from '../http2/flow-view.ts';
 import { limitName } from '../http2/limit-codes.ts';
 import { createDoor } from './door.ts';
@@ -117,6 +117,13 @@ function defineMetrics(registry: Registry, facts: MetricFacts): void {
       }
     },
   );
+  const byFallback = (set: Counter<'upstream' | 'kind'>, pick: (stats: TrafficStats) => Float64Array) => {
+    for (const stats of facts.traffic()) {
+      for (const [i, count] of pick(stats).entries()) {
+        if (count > 0) set.inc({ upstream: stats.peer, kind: fallbackKinds[i]! }, count);
+      }
+    }
+  };
   const byReason = (set: Counter<'direction' | 'upstream' | 'reason'>, pick: (stats: TrafficStats) => Float64Array) => {
     for (const stats of facts.traffic()) {
       const counts = pick(stats);
@@ -132,6 +139,15 @@ function defineMetrics(registry: Registry, facts: MetricFacts): void {
   );
   counter('weir_requests_would_reject_total', 'The same in shadow mode: counted, not refused.', rejectLabels, (set) =>
     byReason(set, (stats) => stats.wouldReject),
+  );
+  counter(
+    'weir_fallbacks_total',
+    'Requests that something else than the service answered.',
+    ['upstream', 'kind'],
+    (set) => byFallback(set, (stats) => stats.fallbacks),
+  );
+  counter('weir_would_fall_back_total', 'The same in shadow mode.', ['upstream', 'kind'], (set) =>
+    byFallback(set, (stats) => stats.wouldFallBack),
   );
   gauge('weir_inflight_requests', 'Requests under way.', ['direction', 'upstream'], (set) => {
     for (const { direction, peer: upstream, inFlight } of facts.traffic()) set.set({ direction, upstream }, inFlight);

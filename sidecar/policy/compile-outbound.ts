@@ -8,6 +8,7 @@ import { defaultEndpointSettings, type EndpointSettings } from '../routing/endpo
 import { breakerSettings } from './compile-breaker.ts';
 import { headerName, noDeadline } from './compile-deadline.ts';
 import { endpointSettings } from './compile-endpoints.ts';
+import { type FallbackSettings, fallbackSettings } from './compile-fallback.ts';
 import { healthCheckSettings } from './compile-health-check.ts';
 import { retrySettings } from './compile-retries.ts';
 import type { DeadlineSettings } from './compiled.ts';
@@ -24,6 +25,7 @@ export interface OutboundSettings {
   readonly retries: RetrySettings | null;
   readonly classifier: Classifier;
   readonly endpoints: EndpointSettings;
+  readonly fallback: FallbackSettings | null;
 }
 
 export const passThroughOutboundSettings: OutboundSettings = {
@@ -36,6 +38,7 @@ export const passThroughOutboundSettings: OutboundSettings = {
   retries: null,
   classifier: defaultClassifier,
   endpoints: defaultEndpointSettings,
+  fallback: null,
 };
 
 export function compileOutbound(outbound: EffectiveOutbound, shadow: boolean): OutboundSettings {
@@ -53,6 +56,7 @@ export function compileOutbound(outbound: EffectiveOutbound, shadow: boolean): O
     retries: retrySettings(outbound, shadow),
     classifier: classifierOf(outbound),
     endpoints: endpointSettings(outbound, ofEndpoints ? settings : null, shadow),
+    fallback: outbound.fallback ? fallbackSettings(outbound.fallback) : null,
   };
 }
 

@@ -7,7 +7,9 @@ import type { Breaker } from '../resilience/breaker.ts';
 import type { Classifier } from '../resilience/classifier.ts';
 import type { HealthCheckSettings } from '../resilience/health.ts';
 import type { RetryPolicy } from '../resilience/retry-policy.ts';
+import type { StaleAnswers } from '../resilience/stale-answers.ts';
 import type { EndpointSettings } from '../routing/endpoint-settings.ts';
+import type { FallbackSettings } from './compile-fallback.ts';
 import type { RateLimitSignals } from './rate-limit-signals.ts';
 import type { RouteCounts } from './route-counts.ts';
 
@@ -92,6 +94,13 @@ export interface CompiledInbound {
   readonly counts: RouteCounts | null;
 }
 
+/** What answers when the service cannot. */
+export interface Fallback extends Omit<FallbackSettings, 'stale'> {
+  /** In shadow it counts when it would have answered, and never does. */
+  readonly shadow: boolean;
+  readonly stale: StaleAnswers | null;
+}
+
 export interface CompiledOutbound {
   readonly shadow: boolean;
   readonly deadline: DeadlineSettings;
@@ -106,6 +115,7 @@ export interface CompiledOutbound {
   readonly classifier: Classifier;
   /** Those of the service count, whatever the route: routes share endpoints. */
   readonly endpoints: EndpointSettings;
+  readonly fallback: Fallback | null;
   readonly essential: boolean;
   readonly counts: RouteCounts | null;
 }

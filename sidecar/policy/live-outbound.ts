@@ -6,8 +6,9 @@ import { ownerOf } from '../admission/seat.ts';
 import { Breaker, type BreakerTransition } from '../resilience/breaker.ts';
 import { RetryPolicy } from '../resilience/retry-policy.ts';
 import { SharedBreaker } from '../resilience/shared-breaker.ts';
+import { StaleAnswers, type StaleSettings } from '../resilience/stale-answers.ts';
 import { type OutboundSettings, passThroughOutboundSettings } from './compile-outbound.ts';
-import type { CompiledOutbound } from './compiled.ts';
+import type { CompiledOutbound, Fallback } from './compiled.ts';
 import { isSame, type RouteOf } from './live-inbound.ts';
 import { memoryForBreaker, type PolicyMemory, type Sharing } from './sharing.ts';
 
@@ -16,14 +17,23 @@ export const passThroughOutbound: CompiledOutbound = {
   ...passThroughOutboundSettings,
   breaker: null,
   retries: null,
+  fallback: null,
   essential: true,
   counts: null,
 };
 
+export interface BuiltOutbound {
+  readonly outbound: CompiledOutbound;
+  /** Those that are its own. */
+  readonly breaker: Breaker | null;
+  readonly stale: StaleAnswers | null;
+}
+
 export class LiveOutbound {
-  /** The one that is its own. */
   breaker: Breaker | null = null;
   private retries: RetryPolicy | null = null;
+  /** Answers outlive a changed policy. */
+  private stale: StaleAnswers | null = null;
   private breakerMemory: SharedArrayBuffer | null = null;
   private readonly sharing: Sharing;
   private readonly onTransition: ((transition: BreakerTransition) => void) | undefined;
@@ -38,7 +48,7 @@ export class LiveOutbound {
     settings: OutboundSettings,
     given: PolicyMemory | null,
     route: RouteOf<CompiledOutbound> | null = null,
-  ): { readonly outbound: CompiledOutbound; readonly breaker: Breaker | null } {
+  ): BuiltOutbound {
     const owns = (section: string): boolean => route === null || route.own.has(section);
     const breaker = owns('circuitBreaker') ? this.breakerFor(settings, given) : null;
     this.retries = this.retriesFor(settings, route);
@@ -47,18 +57,26 @@ export class LiveOutbound {
       breaker: owns('circuitBreaker') ? breaker : route!.service.breaker,
       retries: this.retries,
       fleetBreaker: settings.fleetBreaker && !(route !== null && owns('circuitBreaker')),
+      fallback: owns('fallback') ? this.fallbackFor(settings) : route!.service.fallback,
       essential: route?.essential ?? true,
       counts: route?.counts ?? null,
     };
-    return { outbound, breaker };
+    return { outbound, breaker, stale: owns('fallback') ? (outbound.fallback?.stale ?? null) : null };
+  }
+
+  /** Puts in force what was built. */
+  replace({ breaker, stale }: BuiltOutbound): void {
+    this.breaker = breaker;
+    this.stale = stale;
   }
 
   get memory(): Pick<PolicyMemory, 'breaker'> {
     return { breaker: this.breaker === null ? null : this.breakerMemory };
   }
 
-  reconfigure({ breaker: settings, fleetBreaker }: OutboundSettings, nowMs: number): void {
+  reconfigure({ breaker: settings, fleetBreaker, fallback }: OutboundSettings, nowMs: number): void {
     const { breaker } = this;
+    if (fallback?.stale) this.stale?.reconfigure(this.shareOf(fallback.stale));
     if (settings === null || breaker === null) return;
     breaker.reconfigure(settings, nowMs);
     if (!fleetBreaker) breaker.applyFleet(null, nowMs);
@@ -73,6 +91,19 @@ export class LiveOutbound {
     const budget =
       this.retries !== null && isSame(this.retries.settings.budget, retries.budget) ? this.retries.budget : undefined;
     return new RetryPolicy(retries, budget);
+  }
+
+  private fallbackFor({ fallback, shadow }: OutboundSettings): Fallback | null {
+    if (fallback === null) return null;
+    const stale = fallback.stale && (this.stale ?? new StaleAnswers(this.shareOf(fallback.stale)));
+    return { ...fallback, shadow, stale };
+  }
+
+  /** Each thread keeps what it has seen, in its part of the bounds. */
+  private shareOf(stale: StaleSettings): StaleSettings {
+    const { count } = this.sharing.seat;
+    const part = (bound: number): number => Math.max(1, Math.floor(bound / count));
+    return { ...stale, entriesMax: part(stale.entriesMax), bytesMax: part(stale.bytesMax) };
   }
 
   private breakerFor({ breaker: settings }: OutboundSettings, given: PolicyMemory | null): Breaker | null {

@@ -60,6 +60,7 @@ export class LivePolicy {
   private readonly sharing: Sharing;
   private readonly liveInbound: LiveInbound;
   private readonly liveOutbound: LiveOutbound;
+  private builtRoutes: readonly { readonly outbound: CompiledOutbound }[] = [];
   private liveRoutes: ReadonlyMap<string, LiveRoute> = new Map();
 
   /** `onTransition` hears of every breaker this target ever has. */
@@ -87,18 +88,20 @@ export class LivePolicy {
   apply(spec: PolicySpec | null, origin: PolicyOrigin, nowMs: number, given: PolicyMemory | null = null): void {
     const settings = compile(spec);
     const { inbound, rules } = this.liveInbound.build(settings.inbound, given);
-    const { outbound, breaker } = this.liveOutbound.build(settings.outbound, given);
+    const builtOutbound = this.liveOutbound.build(settings.outbound, given);
+    const { outbound } = builtOutbound;
     const built = settings.routes.map((route) => this.buildRoute(route, inbound, outbound, given));
     const gone = [...this.liveRoutes.values()].filter(({ name }) => !settings.routes.some((one) => one.name === name));
 
     this.inbound = settings === passThroughSettings ? passThroughInbound : inbound;
     this.outbound = settings === passThroughSettings ? passThroughOutbound : outbound;
     this.liveInbound.rules = rules;
-    this.liveOutbound.breaker = breaker;
+    this.liveOutbound.replace(builtOutbound);
     for (const one of built) {
       one.live.inbound.rules = one.inbound.rules;
-      one.live.outbound.breaker = one.outbound.breaker;
+      one.live.outbound.replace(one.outbound);
     }
+    this.builtRoutes = built.map(({ outbound: { outbound } }) => ({ outbound }));
     this.liveRoutes = new Map(built.map(({ live }) => [live.name, live]));
     const routesOf = <T>(pick: (one: BuiltRoute) => T) =>
       built.map((one) => ({ match: one.settings.match, settings: pick(one) }));
@@ -155,6 +158,14 @@ export class LivePolicy {
   abandon(seat: number, nowMs: number): void {
     this.liveInbound.abandon(seat, nowMs);
     for (const { inbound } of this.liveRoutes.values()) inbound.abandon(seat, nowMs);
+  }
+
+  /** Services that requests may turn to. */
+  *fallbackServices(): Iterable<string> {
+    for (const { outbound } of [{ outbound: this.outbound }, ...this.builtRoutes]) {
+      const service = outbound.fallback?.service ?? '';
+      if (service !== '') yield service;
+    }
   }
 
   *routeCounts(): Iterable<RouteCounts> {

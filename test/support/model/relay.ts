@@ -50,6 +50,9 @@ class OpenSide implements Side {
 
   probeAnswered(): void {}
 
+  turnTo(): number {
+    return 0;
+  }
   settleAttempt(): void {}
 
   settle(): void {

@@ -107,6 +107,7 @@ describe('compile', () => {
         },
         classifier: defaultClassifier,
         endpoints: defaultEndpointSettings,
+        fallback: null,
       },
       routes: [],
     });
