@@ -61,6 +61,8 @@ export class FakeStream implements HttpStream {
 
 /** What the upstream sees of one attempt. */
 export class SeenAttempt extends FakeStream {
+  /** The head of its answer is out. */
+  isAnswered = false;
   readonly address: string;
   readonly head: HeaderList;
 
