@@ -143,7 +143,7 @@ export class Admission {
   expire(nowMs: number): void {
     if (this.ledger.grantedHere > 0) this.admitGranted(nowMs);
     for (let tier = 0; tier < tierCount; tier++) {
-      while (this.discipline.isOldestOverdue(tier, nowMs)) this.refuseIfHopeless(this.queue.oldestOf(tier), nowMs);
+      while (this.queue.countOf(tier) > 0 && this.refuseIfHopeless(this.queue.oldestOf(tier), nowMs));
     }
   }
 
@@ -231,7 +231,7 @@ export class Admission {
     newcomer.tenant = waiter.tenant;
     newcomer.excessRequests = ledger.queued + 1 - bounds.requestsMax;
     newcomer.excessBytes = ledger.queuedBytes + waiter.bytes - bounds.bytesMax;
-    newcomer.newestFirst = this.discipline.newestFirst(tier, nowMs);
+    newcomer.newestFirst = this.discipline.newestFirstFor(tier, waiter.tenant, nowMs);
     this.eviction.choose(bounds.whenFull, newcomer, this.evicted);
   }
 
@@ -242,7 +242,7 @@ export class Admission {
     try {
       while (this.ledger.grantedHere > 0) {
         const tier = this.queue.firstTier();
-        const waiter = this.queue.nextOf(tier, this.discipline.newestFirst(tier, nowMs));
+        const waiter = this.queue.nextOf(tier, this.discipline.newestFirst(this.queue.flows.current(tier), nowMs));
         if (this.refuseIfHopeless(waiter, nowMs)) continue;
         this.ledger.enter();
         this.ledger.accept();

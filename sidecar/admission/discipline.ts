@@ -2,9 +2,11 @@
  * When a queue has too much, and what follows. After Facebook's "Fail at Scale" (2015): a queue that was empty at some
  * time in the last 100 ms is a burst and everybody may wait; one that was not is a standing queue, in which waiting only
  * makes everybody late. Then a wait longer than about two service times ends, and the newest go first, who can still be
- * answered in time. Judged for each tier: that the unimportant pile up says nothing about the important.
+ * answered in time. Judged for each tier: that the unimportant pile up says nothing about the important. And for each tenant
+ * in it: one that has little waiting beside the one that has most does not pay for what that one piles up.
  */
 import { Reason } from '../../proto/reasons.ts';
+import { none } from './linked-lists.ts';
 import type { PermitLedger } from './permit-ledger.ts';
 import type { QueueSettings } from './queue-settings.ts';
 import type { WaitQueue } from './wait-queue.ts';
@@ -12,6 +14,8 @@ import type { Waiter } from './waiter.ts';
 
 /** In service times: the longest wait in a standing queue. */
 const targetServices = 2;
+/** A tenant has little waiting when another has this many times as much. */
+const smallShare = 4;
 
 export class Discipline {
   /** null: nobody waits, or whoever still does waits for a permit and nothing else. */
@@ -25,17 +29,20 @@ export class Discipline {
     this.ledger = ledger;
   }
 
-  /** Whether the newest of that tier are served first now, so that its oldest will not be. */
-  newestFirst(tier: number, nowMs: number): boolean {
+  /** Whether the newest of that flow are served first now, so that its oldest will not be. */
+  newestFirst(flow: number, nowMs: number): boolean {
     const { settings } = this;
-    return settings?.adaptiveLifo === true && this.isStanding(settings, tier, nowMs);
+    return settings?.adaptiveLifo === true && this.isFlowStanding(settings, flow, nowMs);
   }
 
-  /** Whether the oldest of that tier has waited for as long as it may. */
-  isOldestOverdue(tier: number, nowMs: number): boolean {
-    const { settings, queue } = this;
-    if (settings === null || queue.countOf(tier) === 0) return false;
-    return nowMs - queue.oldestEnteredMs(tier) >= this.waitLimitMs(settings, tier, nowMs);
+  /** The same for one who comes: of its flow, or when it will begin one, of its tier. */
+  newestFirstFor(tier: number, tenant: string, nowMs: number): boolean {
+    const { settings } = this;
+    if (settings?.adaptiveLifo !== true) return false;
+    const flow = this.queue.flows.find(tier, tenant);
+    return flow === none || this.queue.flows.sizeOf(flow) === 0
+      ? this.isTierStanding(settings, tier, nowMs)
+      : this.isFlowStanding(settings, flow, nowMs);
   }
 
   /** Why one who waits need not wait any longer; none when it may. */
@@ -44,7 +51,7 @@ export class Discipline {
     if (settings === null) return Reason.none;
     const waitedMs = nowMs - queue.enteredMsOf(waiter);
     if (waitedMs >= settings.waitMaxMs) return Reason.queueTimeout;
-    if (waitedMs >= this.waitLimitMs(settings, queue.tierOf(waiter), nowMs)) return Reason.queueShed;
+    if (waitedMs >= this.waitLimitMs(settings, queue.flowOf(waiter), nowMs)) return Reason.queueShed;
     return this.isUnreachable(waiter, nowMs) ? Reason.deadlineUnreachable : Reason.none;
   }
 
@@ -55,14 +62,26 @@ export class Discipline {
     return leftMs <= 0 || leftMs < this.ledger.serviceMs;
   }
 
-  private isStanding(settings: QueueSettings, tier: number, nowMs: number): boolean {
+  private isTierStanding(settings: QueueSettings, tier: number, nowMs: number): boolean {
     return this.queue.countOf(tier) > 0 && nowMs - this.queue.busySinceMs(tier) >= settings.intervalMs;
   }
 
-  private waitLimitMs(settings: QueueSettings, tier: number, nowMs: number): number {
+  private isFlowStanding(settings: QueueSettings, flow: number, nowMs: number): boolean {
+    return nowMs - this.queue.flows.busySinceMs(flow) >= settings.intervalMs;
+  }
+
+  private waitLimitMs(settings: QueueSettings, flow: number, nowMs: number): number {
     const { targetMs, waitMaxMs } = settings;
     const { serviceMs } = this.ledger;
-    if (targetMs === 0 || Number.isNaN(serviceMs) || !this.isStanding(settings, tier, nowMs)) return waitMaxMs;
+    if (targetMs === 0 || Number.isNaN(serviceMs) || !this.hasTooMuch(settings, flow, nowMs)) return waitMaxMs;
     return Math.min(waitMaxMs, Math.max(targetMs, targetServices * serviceMs));
+  }
+
+  private hasTooMuch(settings: QueueSettings, flow: number, nowMs: number): boolean {
+    const { flows } = this.queue;
+    const tier = flows.tierOf(flow);
+    if (!this.isTierStanding(settings, tier, nowMs)) return false;
+    const isSmall = flows.sizeOf(flow) * smallShare <= flows.sizeOf(flows.largest(tier));
+    return !isSmall || this.isFlowStanding(settings, flow, nowMs);
   }
 }

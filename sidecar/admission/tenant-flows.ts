@@ -20,6 +20,7 @@ export class TenantFlows {
   private sizes = new Int32Array(initialFlows);
   private quanta = new Int32Array(initialFlows);
   private deficits = new Int32Array(initialFlows);
+  private busySince = new Float64Array(initialFlows);
   /** One list a tier, in order of turns. */
   private readonly turns = new LinkedLists(tierCount, initialFlows);
   /** One list for each tier and size. */
@@ -73,6 +74,11 @@ export class TenantFlows {
     return this.tiers[flow]!;
   }
 
+  /** Since when somebody has always waited in that flow; without meaning when nobody does. */
+  busySinceMs(flow: number): number {
+    return this.busySince[flow]!;
+  }
+
   sizeOf(flow: number): number {
     return this.sizes[flow]!;
   }
@@ -88,12 +94,13 @@ export class TenantFlows {
     return size === 0 ? none : this.bySize.first(size * tierCount + tier);
   }
 
-  grow(flow: number): void {
+  grow(flow: number, nowMs: number): void {
     const tier = this.tiers[flow]!;
     const size = this.sizes[flow]!;
     if (size === 0) {
       this.turns.append(tier, flow);
       this.deficits[flow] = 0;
+      this.busySince[flow] = nowMs;
     } else this.bySize.remove(size * tierCount + tier, flow);
     const list = (size + 1) * tierCount + tier;
     this.bySize.growLists(list + 1);
@@ -157,6 +164,9 @@ export class TenantFlows {
     this.sizes = grown(this.sizes, count);
     this.quanta = grown(this.quanta, count);
     this.deficits = grown(this.deficits, count);
+    const busySince = new Float64Array(count);
+    busySince.set(this.busySince);
+    this.busySince = busySince;
     this.turns.growItems(count);
     this.bySize.growItems(count);
   }

@@ -20,7 +20,7 @@ export class WaitQueue {
   readonly flows = new TenantFlows();
   private waiters: (Waiter | null)[] = new Array<Waiter | null>(initialSlots).fill(null);
   private enteredMs = new Float64Array(initialSlots);
-  private flowOf = new Int32Array(initialSlots);
+  private flowOfSlot = new Int32Array(initialSlots);
   /** One list a flow. */
   private readonly inFlow = new LinkedLists(tierCount, initialSlots);
   /** One list a tier. */
@@ -62,19 +62,23 @@ export class WaitQueue {
     return this.enteredMs[waiter.queueSlot]!;
   }
 
+  flowOf(waiter: Waiter): number {
+    return this.flowOfSlot[waiter.queueSlot]!;
+  }
+
   tierOf(waiter: Waiter): number {
-    return this.flows.tierOf(this.flowOf[waiter.queueSlot]!);
+    return this.flows.tierOf(this.flowOfSlot[waiter.queueSlot]!);
   }
 
   push(waiter: Waiter, tier: number, nowMs: number): void {
     assert(waiter.queueSlot === none, 'a waiter waits in one queue at a time');
     const slot = this.free.pop() ?? this.newSlot();
     const flow = this.flows.flowFor(tier, waiter.tenant);
-    this.flows.grow(flow);
+    this.flows.grow(flow, nowMs);
     this.inFlow.growLists(this.flows.capacity);
     this.waiters[slot] = waiter;
     this.enteredMs[slot] = nowMs;
-    this.flowOf[slot] = flow;
+    this.flowOfSlot[slot] = flow;
     this.inFlow.append(flow, slot);
     this.byAge.append(tier, slot);
     this.dense[this.count] = slot;
@@ -152,12 +156,12 @@ export class WaitQueue {
 
   /** It is served, as part of its tenant's turn; remove() comes after. */
   charge(waiter: Waiter): void {
-    this.flows.charge(this.flowOf[waiter.queueSlot]!);
+    this.flows.charge(this.flowOfSlot[waiter.queueSlot]!);
   }
 
   remove(waiter: Waiter): void {
     const slot = waiter.queueSlot;
-    const flow = this.flowOf[slot]!;
+    const flow = this.flowOfSlot[slot]!;
     const tier = this.flows.tierOf(flow);
     this.inFlow.remove(flow, slot);
     this.byAge.remove(tier, slot);
@@ -179,7 +183,7 @@ export class WaitQueue {
   }
 
   private newSlot(): number {
-    if (this.used === this.flowOf.length) this.grow(this.used * 2);
+    if (this.used === this.flowOfSlot.length) this.grow(this.used * 2);
     return this.used++;
   }
 
@@ -188,7 +192,7 @@ export class WaitQueue {
     const enteredMs = new Float64Array(length);
     enteredMs.set(this.enteredMs);
     this.enteredMs = enteredMs;
-    this.flowOf = grown(this.flowOf, length);
+    this.flowOfSlot = grown(this.flowOfSlot, length);
     this.dense = grown(this.dense, length);
     this.places = grown(this.places, length);
     this.inFlow.growItems(length);

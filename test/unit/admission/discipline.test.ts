@@ -114,6 +114,18 @@ describe('Admission in a standing queue', () => {
     expect(rig.heard.at(-1)).toBe(`batch:${queueShed}`);
   });
 
+  it('spares a tenant that has little waiting beside another, and serves its requests in order', () => {
+    const rig = new Rig({ adaptiveLifo: true, targetMs: 5, tenantsMax: 10, requestsMax: 100 });
+    for (let i = 0; i < 9; i++) rig.enter(`b${i}`, i, { tenant: 'big' });
+    rig.enter('s1', 90, { tenant: 'small' });
+    rig.enter('s2', 91, { tenant: 'small' });
+    for (let i = 9; i < 18; i++) rig.enter(`b${i}`, 106, { tenant: 'big' });
+    // Small's have waited for longer than two services.
+    expect(rig.serve(4, 115)).toBe('b17 s1 b16 s2');
+    rig.admission.expire(115);
+    expect(rig.heard.slice(4)).toEqual([0, 1, 2, 3, 4, 5, 6, 7, 8].map((i) => `b${i}:${queueShed}`));
+  });
+
   it('knows nothing too long while no service time is known', () => {
     const admission = new Admission({ limit: 1, queue: { ...full, ...bounds } });
     const waiter = new TestWaiter(1);
