@@ -229,7 +229,7 @@ export class VegasBdpLimit implements ConcurrencyLimit {
       this.learnBase(rttMs, cells[dipCount]!, nowMs);
     }
     let next = cells[estimate]! || this.range.initial;
-    if (isMeasured && cells[dipCount]! / (nowMs - cells[dipMeasured]!) > enoughShare * this.throughputMean()) {
+    if (isMeasured && cells[dipCount]! / (nowMs - cells[dipMeasured]!) > enoughShare * this.throughputBefore()) {
       // Half of the limit was enough: no need to find that out step by step. There may still be a queue: look again.
       const limit = this.dipLimit(Math.floor(next));
       cells[dipNotBefore] = nowMs;
@@ -261,6 +261,13 @@ export class VegasBdpLimit implements ConcurrencyLimit {
     const { cells } = this;
     cells[throughputAt + (cells[throughputCount]! % throughputWindows)] = perMs;
     cells[throughputCount]! += 1;
+  }
+
+  /** Before a dip: of the last windows, or of the very last where the load has just come. */
+  private throughputBefore(): number {
+    const { cells } = this;
+    const last = cells[throughputAt + ((cells[throughputCount]! + throughputWindows - 1) % throughputWindows)]!;
+    return Math.max(last, this.throughputMean());
   }
 
   private throughputMean(): number {
