@@ -103,6 +103,7 @@ export const reasonTable: readonly ReasonRow[] = [
     true,
     'its deadline comes before an answer could',
   ),
+  row('paused', 'refused', 503, grpcStatus.resourceExhausted, true, 'the service takes no more requests for now'),
 ];
 
 /** Reason codes by camelCase name; the order is the table's. */
@@ -135,6 +136,7 @@ export const Reason = {
   evicted: 25,
   queueShed: 26,
   deadlineUnreachable: 27,
+  paused: 28,
 } as const;
 
 export type ReasonCode = (typeof Reason)[keyof typeof Reason];

@@ -9,11 +9,13 @@ import type { ListenAddress } from '../proto/kernel/options.ts';
 import { XorShift32 } from '../proto/kernel/random.ts';
 import { type SidecarConfig, serviceNameOf } from './config.ts';
 import { adminDoor } from './io/admin-door.ts';
+import { tick } from './io/clock.ts';
 import { type ControlLink, startControlLink } from './io/control-link/control-link.ts';
 import { openDoor } from './io/door.ts';
 import { healthDoor } from './io/health-door.ts';
 import { metricsDoor } from './io/metrics-door.ts';
 import type { Plane } from './io/plane.ts';
+import { PressureControl } from './io/pressure/pressure-control.ts';
 import { ProxyMesh } from './io/proxy-mesh.ts';
 import { AppHealth, parseAppHealth } from './io/upstream/app-health.ts';
 
@@ -69,7 +71,7 @@ export class ControlSide {
         config.health,
       ),
       metrics: await this.open(metricsDoor(mesh, secrets.metricsToken), config.metrics),
-      admin: await this.open(adminDoor(mesh), config.admin),
+      admin: await this.open(adminDoor(mesh, this.pressure()), config.admin),
     };
   }
 
@@ -99,6 +101,21 @@ export class ControlSide {
     const random = new XorShift32(facts.seed ^ 0x2545f491);
     this.appHealth = new AppHealth({ address: config.app, probe, random, log });
     this.appHealth.start();
+  }
+
+  private pressure(): PressureControl | null {
+    const { config, plane } = this.options;
+    if (config.app === undefined) return null;
+    const queued = (): number => plane.policy.queued;
+    return new PressureControl({
+      credit: plane.delivery,
+      queued,
+      inFlight: () => {
+        plane.refresh();
+        return Math.max(0, plane.inboundTraffic.inFlight - queued());
+      },
+      onCredit: () => plane.policy.onCredit(tick()),
+    });
   }
 
   private async open(door: Parameters<typeof openDoor>[0], address: ListenAddress): Promise<string> {

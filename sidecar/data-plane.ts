@@ -14,6 +14,7 @@ import type { ListenAddress } from '../proto/kernel/options.ts';
 import { XorShift32 } from '../proto/kernel/random.ts';
 import { TimerWheel } from '../proto/kernel/timer-wheel.ts';
 import type { PolicySpec } from '../proto/policy/schema.ts';
+import { DeliveryCredit } from './admission/delivery-credit.ts';
 import { ownerOf, type Seat } from './admission/seat.ts';
 import { SelfShedder } from './admission/self-shedder.ts';
 import { type SidecarConfig, serviceNameOf, splitPair } from './config.ts';
@@ -70,6 +71,8 @@ export interface Common {
   readonly inboundTraffic: SharedArrayBuffer;
   readonly unrouted: SharedArrayBuffer;
   readonly accessLines: SharedArrayBuffer;
+  /** DeliveryCredit */
+  readonly delivery: SharedArrayBuffer;
   trafficOf(target: string): SharedArrayBuffer;
   /** `route`: whose breaker; '' = the service's. */
   onTransition(target: string, transition: BreakerTransition, route: string): void;
@@ -84,6 +87,7 @@ export interface ListeningAddresses {
 
 export class DataPlane implements Plane {
   readonly policy: LivePolicy;
+  readonly delivery: DeliveryCredit;
   readonly inboundTraffic: TrafficStats;
   readonly unrouted: TrafficStats;
   readonly targets: Targets;
@@ -141,6 +145,7 @@ export class DataPlane implements Plane {
       observer: this.requestLog,
       random: this.random,
     };
+    this.delivery = new DeliveryCredit(common?.delivery);
     this.policy = new LivePolicy(config.service, undefined, this.sharing('inbound'));
     const own = this.policies.get(config.service);
     if (own !== undefined) this.policy.apply(own.spec, own.origin, clock.nowMs, own.inbound);
@@ -295,6 +300,7 @@ export class DataPlane implements Plane {
       clock,
       policy: this.policy,
       gate: this.gate,
+      delivery: this.delivery,
       traffic: this.inboundTraffic,
       appAddress,
       appProtocol: protocolChoice(this.options.config.appProtocol),
@@ -351,7 +357,10 @@ export class DataPlane implements Plane {
 
   private sharing(part: 'inbound' | 'outbound'): Sharing {
     const { common } = this;
-    return common === null ? notShared : { seat: common.seat, keySeeds: common.keySeeds, part };
+    const delivery = part === 'inbound' ? this.delivery : null;
+    return common === null
+      ? { ...notShared, delivery }
+      : { seat: common.seat, keySeeds: common.keySeeds, part, delivery };
   }
 
   /** This thread's part of a bound of the whole proxy that is not worth sharing. */

@@ -30,6 +30,7 @@ async function work(port: MessagePort, start: WorkerStart): Promise<void> {
       inboundTraffic: memory.inboundTraffic,
       unrouted: memory.unrouted,
       accessLines: start.accessLines,
+      delivery: start.delivery,
       trafficOf: (target) => {
         const row = rows.get(target) ?? new SharedArrayBuffer(TrafficStats.bytes);
         rows.set(target, row);

@@ -13,6 +13,7 @@ import { MessageChannel } from 'node:worker_threads';
 import type { Log } from '../proto/kernel/log-format.ts';
 import { XorShift32 } from '../proto/kernel/random.ts';
 import type { PolicySpec } from '../proto/policy/schema.ts';
+import { DeliveryCredit } from './admission/delivery-credit.ts';
 import { overseer } from './admission/seat.ts';
 import { type SidecarConfig, serviceNameOf, splitPair } from './config.ts';
 import { filePolicyOrigin, type ListeningAddresses, placesOf } from './data-plane.ts';
@@ -55,6 +56,7 @@ class SummedTraffic {
 export class Workers implements Plane, SeatOwner {
   readonly entry = new URL('./worker.js', import.meta.url);
   readonly policy: LivePolicy;
+  readonly delivery: DeliveryCredit;
   readonly targets: Targets;
   readonly random: XorShift32;
   onBreakerTransition: ((target: string) => void) | null = null;
@@ -66,6 +68,7 @@ export class Workers implements Plane, SeatOwner {
   private readonly keySeeds: readonly [number, number];
   private readonly ticketSeed: Uint8Array = randomBytes(32);
   private readonly accessLines = new SharedArrayBuffer(accessLimiterBytes);
+  private readonly deliveryMemory = new SharedArrayBuffer(DeliveryCredit.bytes);
   private readonly inbound: SummedTraffic;
   private readonly outboundUnrouted: SummedTraffic;
   private readonly outbound = new Map<string, SummedTraffic>();
@@ -91,6 +94,8 @@ export class Workers implements Plane, SeatOwner {
     this.breakerLog = new BreakerLog(log, (target) => this.onBreakerTransition?.(target));
     this.inbound = new SummedTraffic(new TrafficStats('inbound', config.service), this.rowPerSeat());
     this.outboundUnrouted = new SummedTraffic(new TrafficStats('outbound', 'unknown'), this.rowPerSeat());
+    this.delivery = new DeliveryCredit(this.deliveryMemory);
+    this.delivery.open();
     this.policy = new LivePolicy(config.service, undefined, this.sharing('inbound'));
     const authorities = new AuthorityMap({ namespace: serviceNameOf(config).namespace });
     this.targets = new Targets(authorities, (key) => this.createMirror(key));
@@ -257,6 +262,7 @@ export class Workers implements Plane, SeatOwner {
         targets: new Map([...this.outbound].map(([target, { rows }]) => [target, rows[seat]!])),
       },
       accessLines: this.accessLines,
+      delivery: this.deliveryMemory,
       policies: new Map([...this.standing.keys()].map((target) => [target, this.standingOf(target)])),
       endpoints: this.endpoints,
       isDraining: this.isDraining,
@@ -362,7 +368,8 @@ export class Workers implements Plane, SeatOwner {
 
   private sharing(part: 'inbound' | 'outbound'): Sharing {
     const wake = (seat: number): void => this.seats[seat]?.post({ kind: 'granted' });
-    return { seat: { index: overseer, count: this.count, wake }, keySeeds: this.keySeeds, part };
+    const delivery = part === 'inbound' ? this.delivery : null;
+    return { seat: { index: overseer, count: this.count, wake }, keySeeds: this.keySeeds, part, delivery };
   }
 
   private rowPerSeat(): SharedArrayBuffer[] {

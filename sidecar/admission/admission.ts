@@ -22,6 +22,7 @@ import { assert } from '../../proto/kernel/assert.ts';
 import { type Random, XorShift32 } from '../../proto/kernel/random.ts';
 import { Reason } from '../../proto/reasons.ts';
 import { Tier, tierCount } from '../../proto/tiers.ts';
+import type { DeliveryCredit } from './delivery-credit.ts';
 import { Discipline } from './discipline.ts';
 import { Eviction, type Newcomer } from './eviction.ts';
 import { PermitLedger } from './permit-ledger.ts';
@@ -66,15 +67,16 @@ export class Admission {
   };
   private admitting = false;
 
-  /** With `memory`, the limit is shared by all who have the same. `random` picks whom a full queue drops, if asked to. */
+  /** With `memory`, the limit is shared by all who have the same. `random` picks whom a full queue drops, if asked to; `delivery` counts what the app wants. */
   constructor(
     settings: AdmissionSettings,
     seat: Seat = alone,
     memory?: ArrayBufferLike,
     random: Random = new XorShift32(ownerOf(seat)),
+    delivery: DeliveryCredit | null = null,
   ) {
     this.settings = settings;
-    this.ledger = new PermitLedger(seat, memory);
+    this.ledger = new PermitLedger(seat, memory, delivery);
     this.discipline = new Discipline(settings.queue, this.queue, this.ledger);
     this.eviction = new Eviction(this.queue, random);
     this.configureQueue();
@@ -147,6 +149,14 @@ export class Admission {
     }
   }
 
+  /** The app wants more than it did. */
+  onCredit(nowMs: number): void {
+    this.ledger.enter();
+    this.ledger.limitChanged(this.settings.limit, nowMs);
+    this.ledger.exit();
+    this.admitGranted(nowMs);
+  }
+
   /** Another thread granted permits to this one. */
   onGranted(nowMs: number): void {
     this.admitGranted(nowMs);
@@ -202,13 +212,11 @@ export class Admission {
   /** Inside the lock. */
   private decide(waiter: Waiter, nowMs: number): number {
     const { ledger, settings } = this;
-    // While a permit is free, everybody who waits has been granted one: nobody is overtaken.
-    if (ledger.permits < settings.limit) {
-      ledger.take(settings.limit, nowMs);
-      return Decision.admitted;
-    }
+    // While a permit is free, and the app wants more, everybody who waits has been granted one: nobody is overtaken.
+    if (ledger.tryTake(settings.limit, nowMs)) return Decision.admitted;
     const bounds = settings.queue;
-    if (bounds === null || waiter.bytes > bounds.bytesMax) return Reason.queueFull;
+    if (bounds === null) return ledger.permits < settings.limit ? Reason.paused : Reason.queueFull;
+    if (waiter.bytes > bounds.bytesMax) return Reason.queueFull;
     if (this.discipline.isUnreachable(waiter, nowMs)) return Reason.deadlineUnreachable;
     const tier = bounds.priority ? tierOf(waiter) : Tier.normal;
     const from = this.evicted.length;

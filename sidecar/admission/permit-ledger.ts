@@ -7,11 +7,14 @@
  *
  *   permits = Σ seats (held + granted) ≤ limit        granted: given to a seat that has not yet looked
  *
+ * Every permit that is handed out takes a credit of the app's first, where the app counts what it gets.
+ *
  * Callers hold the lock around every change, and never while they call back. In one thread there is none to hold.
  */
 
 import { lockBytes, lockOf, type SharedLock } from '../../proto/kernel/shared-lock.ts';
 import { tierCount } from '../../proto/tiers.ts';
+import type { DeliveryCredit } from './delivery-credit.ts';
 import { ownerOf, type Seat } from './seat.ts';
 
 const permits = 0;
@@ -47,14 +50,20 @@ export class PermitLedger {
   /** Where the own seat's numbers begin; an overseer has none. */
   private readonly own: number;
   private readonly toWake: number[] = [];
+  private readonly delivery: DeliveryCredit | null;
 
   static bytesFor(seats: number): number {
     return lockBytes + 8 * (seatsBegin + seats * perSeat);
   }
 
   /** `memory` zeroed, or that of another thread's ledger: then it is the same ledger. */
-  constructor(seat: Seat, memory: ArrayBufferLike = new ArrayBuffer(PermitLedger.bytesFor(seat.count))) {
+  constructor(
+    seat: Seat,
+    memory: ArrayBufferLike = new ArrayBuffer(PermitLedger.bytesFor(seat.count)),
+    delivery: DeliveryCredit | null = null,
+  ) {
     this.seat = seat;
+    this.delivery = delivery;
     this.lock = lockOf(memory, ownerOf(seat));
     this.cells = new Float64Array(memory, lockBytes, seatsBegin + seat.count * perSeat);
     this.own = seat.index < 0 ? -1 : seatsBegin + seat.index * perSeat;
@@ -111,6 +120,13 @@ export class PermitLedger {
 
   // ── Changes, inside the lock ────────────────────────────────────────────────────────────────────────────────────
 
+  /** Takes a permit, if one is free and the app wants another request. */
+  tryTake(limit: number, nowMs: number): boolean {
+    if (this.permits >= limit || !this.appWantsMore()) return false;
+    this.take(limit, nowMs);
+    return true;
+  }
+
   take(limit: number, nowMs: number): void {
     this.cells[this.own + held]! += 1;
     this.count(limit, nowMs);
@@ -157,6 +173,7 @@ export class PermitLedger {
     if (excess <= 0) return;
     cells[own + granted]! -= excess;
     cells[permits]! -= excess;
+    for (let i = 0; i < excess; i++) this.delivery?.giveBack();
     this.judgeBusy(limit, nowMs);
     this.handOut(limit, nowMs);
   }
@@ -225,11 +242,15 @@ export class PermitLedger {
     const { cells } = this;
     while (cells[queued]! > 0 && cells[permits]! < limit) {
       const next = this.nextSeat();
-      if (next < 0) return;
+      if (next < 0 || !this.appWantsMore()) return;
       if (cells[next + granted] === 0 && next !== this.own) this.toWake.push((next - seatsBegin) / perSeat);
       cells[next + granted]! += 1;
       this.count(limit, nowMs);
     }
+  }
+
+  private appWantsMore(): boolean {
+    return this.delivery === null || this.delivery.tryTake();
   }
 
   private nextSeat(): number {

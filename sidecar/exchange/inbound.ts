@@ -6,6 +6,7 @@
 import type { TimerWheel } from '../../proto/kernel/timer-wheel.ts';
 import { Reason } from '../../proto/reasons.ts';
 import { Decision } from '../admission/admission.ts';
+import type { DeliveryCredit } from '../admission/delivery-credit.ts';
 import type { HeaderList } from '../http2/hpack/field.ts';
 import type { CompiledInbound } from '../policy/compiled.ts';
 import type { LivePolicy } from '../policy/swap.ts';
@@ -25,6 +26,8 @@ export interface InboundOptions {
   readonly policy: LivePolicy;
   readonly traffic: TrafficStats;
   readonly gate: Gate;
+  /** How many requests the app wants. */
+  readonly delivery: DeliveryCredit;
   readonly appAddress: string;
   /** Which protocol the app is spoken to in, given the caller's. */
   readonly appProtocol: (callers: number) => number;
@@ -67,7 +70,8 @@ export class InboundSide implements Side {
 
   /** Into the service, or its queue. */
   private enter(request: RequestView, { admission, shadow }: CompiledInbound, nowMs: number): number {
-    if (admission === null) return Decision.admitted;
+    // Without a limit nothing waits.
+    if (admission === null) return this.options.delivery.tryTake() ? Decision.admitted : Reason.paused;
     request.admission = admission;
     request.admittedMs = nowMs;
     const decision = admission.enter(request, nowMs);

@@ -1,9 +1,13 @@
 /**
- * What an operator on the machine may see and do: the configuration in force, the numbers, and the drain. Changes are
- * POST only and refused to browsers: a page from elsewhere carries an Origin, and a rebound name a foreign Host.
+ * What an operator on the machine may see and do: the configuration in force, the numbers, and the drain. The app may say
+ * here how fast it takes requests. Changes are
+ * POST or PUT only and refused to browsers: a page from elsewhere carries an Origin, and a rebound name a foreign Host.
  */
 import type { FastifyInstance } from 'fastify';
 import { createDoor } from './door.ts';
+import type { PressureControl } from './pressure/pressure-control.ts';
+import { PressureGrpc } from './pressure/pressure-grpc.ts';
+import { addPressure } from './pressure/pressure-http.ts';
 
 export interface AdminFacts {
   config(): unknown;
@@ -16,7 +20,8 @@ export interface AdminFacts {
   inFlight(): number;
 }
 
-export function adminDoor(facts: AdminFacts): FastifyInstance {
+/** `pressure`: by what the app says how fast it takes requests; null without an app. */
+export function adminDoor(facts: AdminFacts, pressure: PressureControl | null): FastifyInstance {
   const door = createDoor();
   door.addHook('onRequest', async (request, reply) => {
     const host = (request.headers.host ?? '').replace(/:[0-9]+$/, '');
@@ -25,6 +30,13 @@ export function adminDoor(facts: AdminFacts): FastifyInstance {
       await reply.code(403).type('text/plain').send('not for browsers, nor under this host name\n');
     }
   });
+  if (pressure !== null) {
+    addPressure(door, pressure);
+    const grpc = new PressureGrpc(pressure);
+    grpc.listenOn(door.server);
+    door.addHook('preClose', async () => grpc.close());
+    door.addHook('onClose', async () => pressure.close());
+  }
   door.get('/config', () => facts.config());
   door.get('/stats', () => facts.stats());
   door.get('/streams', () => facts.streams());

@@ -3,6 +3,7 @@
  * not know in how many threads the requests run.
  */
 import type { PolicySpec } from '../../proto/policy/schema.ts';
+import type { DeliveryCredit } from '../admission/delivery-credit.ts';
 import type { Targets } from '../exchange/targets.ts';
 import type { TrafficStats } from '../exchange/traffic-stats.ts';
 import type { StreamView } from '../http2/flow-view.ts';
@@ -21,6 +22,8 @@ export interface WorkerReading {
 export interface Plane extends PlaneReadings {
   /** Of the own service. */
   readonly policy: LivePolicy;
+  /** How many requests the own app wants; who adds to it calls `policy.onCredit`. */
+  readonly delivery: DeliveryCredit;
   readonly inboundTraffic: TrafficStats;
   readonly unrouted: TrafficStats;
   readonly targets: Targets;

@@ -91,7 +91,8 @@ export class LiveInbound {
     if (wanted === null) return null;
     if (this.admission === null) {
       this.admissionMemory = given?.admission ?? memoryForAdmission(this.sharing);
-      this.admission = new Admission(wanted, this.sharing.seat, this.admissionMemory ?? undefined);
+      const { seat, delivery } = this.sharing;
+      this.admission = new Admission(wanted, seat, this.admissionMemory ?? undefined, undefined, delivery);
       this.admissionSettings = wanted;
     }
     return this.admission;

@@ -4,6 +4,7 @@
  * those of the own service, the breaker that of a target.
  */
 
+import type { DeliveryCredit } from '../admission/delivery-credit.ts';
 import { PermitLedger } from '../admission/permit-ledger.ts';
 import { SingleRateLimiter } from '../admission/rate-limiter.ts';
 import { alone, type Seat } from '../admission/seat.ts';
@@ -30,9 +31,11 @@ export interface Sharing {
   readonly part: 'nothing' | 'inbound' | 'outbound';
   /** Secret, the same in all threads: of the hashes under which keys stand in shared memory. */
   readonly keySeeds: readonly [number, number];
+  /** What the own app wants; null for a target. */
+  readonly delivery: DeliveryCredit | null;
 }
 
-export const notShared: Sharing = { seat: alone, part: 'nothing', keySeeds: [0, 0] };
+export const notShared: Sharing = { seat: alone, part: 'nothing', keySeeds: [0, 0], delivery: null };
 
 /** The buckets of a rule, and behind them the line of those who wait at it. */
 export function memoryForRule({ part, seat }: Sharing, settings: RateLimitSettings): SharedArrayBuffer | null {

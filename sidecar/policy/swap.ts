@@ -148,6 +148,12 @@ export class LivePolicy {
     for (const { inbound } of this.liveRoutes.values()) inbound.admission?.expire(nowMs);
   }
 
+  /** The app wants more than it did. */
+  onCredit(nowMs: number): void {
+    this.liveInbound.admission?.onCredit(nowMs);
+    for (const { inbound } of this.liveRoutes.values()) inbound.admission?.onCredit(nowMs);
+  }
+
   /** Another thread granted permits to this one. */
   onGranted(nowMs: number): void {
     this.liveInbound.admission?.onGranted(nowMs);

@@ -33,6 +33,8 @@ export interface WorkerStart {
   readonly descriptors: Readonly<Record<string, number>>;
   readonly memory: SeatMemory;
   readonly accessLines: SharedArrayBuffer;
+  /** DeliveryCredit */
+  readonly delivery: SharedArrayBuffer;
   readonly policies: ReadonlyMap<string, StandingPolicy>;
   readonly endpoints: ReadonlyMap<string, readonly EndpointInput[]>;
   readonly isDraining: boolean;

@@ -5,6 +5,7 @@
 
 import type { PolicySpec } from '../../../proto/policy/schema.ts';
 import { Reason } from '../../../proto/reasons.ts';
+import { DeliveryCredit } from '../../../sidecar/admission/delivery-credit.ts';
 import { SelfShedder } from '../../../sidecar/admission/self-shedder.ts';
 import type { ExchangeContext } from '../../../sidecar/exchange/context.ts';
 import { Exchange } from '../../../sidecar/exchange/exchange.ts';
@@ -69,6 +70,7 @@ export class SimSidecar {
       wheel: world.wheel,
       policy: this.policy,
       gate,
+      delivery: new DeliveryCredit(),
       traffic: this.inboundTraffic,
       appAddress,
       appProtocol: () => Protocol.http2,
