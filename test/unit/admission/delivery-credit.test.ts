@@ -1,3 +1,4 @@
+/** What the app wants is what it gets, and no request more, whatever limits, threads and callers do meanwhile. */
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { Reason } from '../../../proto/reasons.ts';
