@@ -263,7 +263,7 @@ export class DataPlane implements Plane {
 
   get endpointHealth(): readonly EndpointHealthReading[] {
     const nowMs = tick();
-    return Array.from(this.targets.values(), ({ key, cluster }) => healthReading(key, cluster.endpoints, nowMs));
+    return Array.from(this.targets.values(), ({ cluster }) => healthReading(cluster, nowMs));
   }
 
   get loopLagMs(): number {

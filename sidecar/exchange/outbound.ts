@@ -207,7 +207,8 @@ export class OutboundSide implements Side {
       if (recordReach(endpoint, attempt, reason, nowMs)) target.cluster.warm(endpoint, nowMs);
       if (outcome === Outcome.failure && reason !== Reason.upstreamConnect) endpoint.failures++;
       // What said nothing, since the caller left or we refused, is no answer.
-      if (outcome !== Outcome.ignored || attempt.status > 0) {
+      if (reason === Reason.upstreamConnect) target.cluster.recordUnreachable(endpoint, nowMs);
+      else if (outcome !== Outcome.ignored || attempt.status > 0) {
         target.cluster.recordAnswer(endpoint, outcome, latencyMs, attempt.load, nowMs);
       }
       const isSlow = breaker?.isSlow(latencyMs) ?? false;

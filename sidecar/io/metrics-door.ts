@@ -10,6 +10,7 @@ import { reasonName } from '../../proto/reasons.ts';
 import { fallbackKinds, type TrafficStats } from '../exchange/traffic-stats.ts';
 import type { FlowReading } from '../http2/flow-view.ts';
 import { limitName } from '../http2/limit-codes.ts';
+import { ejectionCauses } from '../resilience/ejection.ts';
 import { createDoor } from './door.ts';
 import { defineFlowMetrics } from './flow-metrics.ts';
 import type { WorkerReading } from './plane.ts';
@@ -175,6 +176,20 @@ function defineMetrics(registry: Registry, facts: MetricFacts): void {
   });
   gauge('weir_endpoint_healthy', 'Of them, those that are healthy and within reach.', ['upstream'], (set) => {
     for (const { upstream, healthy } of facts.endpointHealth()) set.set({ upstream }, healthy);
+  });
+  gauge('weir_endpoint_ejected', 'Endpoints that are ejected; in shadow: would be.', ['upstream'], (set) => {
+    for (const { upstream, ejected } of facts.endpointHealth()) set.set({ upstream }, ejected);
+  });
+  gauge('weir_endpoint_breakers_open', 'Breakers of endpoints that are not closed.', ['upstream'], (set) => {
+    for (const { upstream, breakersOpen } of facts.endpointHealth()) set.set({ upstream }, breakersOpen);
+  });
+  counter('weir_outlier_ejections_total', 'Ejections, those of shadow included.', ['upstream', 'cause'], (set) => {
+    for (const { upstream, ejections, capped } of facts.endpointHealth()) {
+      for (const [i, cause] of ejectionCauses.entries()) {
+        if (ejections[i]! > 0) set.inc({ upstream, cause }, ejections[i]!);
+      }
+      if (capped > 0) set.inc({ upstream, cause: 'refused_by_cap' }, capped);
+    }
   });
   gauge('weir_upstream_connections', 'Open HTTP/2 connections to endpoints.', [], (set) =>
     set.set(facts.upstreamConnections()),

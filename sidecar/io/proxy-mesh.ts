@@ -360,7 +360,8 @@ function endpointsView({ cluster, policy }: Target, reading: EndpointHealthReadi
   const isChecked = policy.outbound.healthCheck !== null;
   return cluster.endpoints.map(({ address, instance, zone, draining }) => {
     const state = reading?.notable.find((notable) => notable.address === address);
-    const { healthy = true, reachable = true, lastCheck = '' } = state ?? {};
-    return { address, instance, zone, draining, healthy, reachable, lastCheck: isChecked ? lastCheck || 'ok' : '' };
+    const { healthy = true, reachable = true, lastCheck = '', ejected = '', breaker = '' } = state ?? {};
+    const check = isChecked ? lastCheck || 'ok' : '';
+    return { address, instance, zone, draining, healthy, reachable, lastCheck: check, ejected, breaker };
   });
 }

@@ -140,6 +140,11 @@ export class Cluster {
     if (this.outliers?.record(endpoint.ejection, outcome, latencyMs, nowMs)) this.onHealthChanged(nowMs);
   }
 
+  /** No connection: that says nothing about how fast it answers once there is one. */
+  recordUnreachable(endpoint: Endpoint, nowMs: number): void {
+    if (this.outliers?.record(endpoint.ejection, Outcome.failure, 0, nowMs)) this.onHealthChanged(nowMs);
+  }
+
   /** It could not be reached, and now it was. */
   warm(endpoint: Endpoint, nowMs: number): void {
     endpoint.comeBack(this.settings.slowStart, nowMs);
