@@ -296,8 +296,8 @@ export class DataPlane implements Plane {
 
   private inboundSide(appAddress: string): InboundSide {
     return new InboundSide({
-      wheel: this.wheel,
       clock,
+      wheel: this.wheel,
       policy: this.policy,
       gate: this.gate,
       delivery: this.delivery,

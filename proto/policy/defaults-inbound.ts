@@ -1,15 +1,15 @@
 /** The inbound side with nothing left open. */
+import { concurrencyWithDefaults, type EffectiveConcurrency } from './defaults-concurrency.ts';
 import { type EffectiveQueue, queueWithDefaults } from './defaults-queue.ts';
 import { type EffectiveRateLimit, rateLimitWithDefaults } from './defaults-rate-limits.ts';
 import { type EffectiveSignals, signalsWithDefaults } from './defaults-signals.ts';
-import type { ConcurrencySpec } from './schema-concurrency.ts';
 import type { DeadlineSpec } from './schema-deadline.ts';
 import type { FlowControlSpec } from './schema-flow-control.ts';
 import type { InboundSpec } from './schema-inbound.ts';
 
 export interface EffectiveInbound {
   rateLimits: EffectiveRateLimit[];
-  concurrency?: ConcurrencySpec;
+  concurrency?: EffectiveConcurrency;
   queue?: EffectiveQueue;
   signals?: EffectiveSignals;
   deadline?: DeadlineSpec;
@@ -19,7 +19,7 @@ export interface EffectiveInbound {
 export function inboundWithDefaults(inbound: InboundSpec): EffectiveInbound {
   return {
     rateLimits: (inbound.rateLimits ?? []).map(rateLimitWithDefaults),
-    ...(inbound.concurrency && { concurrency: inbound.concurrency }),
+    ...(inbound.concurrency && { concurrency: concurrencyWithDefaults(inbound.concurrency) }),
     ...(inbound.signals && { signals: signalsWithDefaults(inbound.signals) }),
     // A limit without a queue would refuse the smallest burst.
     ...(inbound.concurrency && { queue: queueWithDefaults(inbound.queue ?? {}) }),

@@ -1,5 +1,6 @@
 /** What a schema cannot say about the inbound side; one line for each section. */
 import type { Finding } from './problems.ts';
+import { limitsThatClash } from './validate-concurrency.ts';
 import { greaterThan } from './validate-order.ts';
 import { queueThatContradicts, queueWithoutLimit } from './validate-queue.ts';
 import { rateLimitsThatClash } from './validate-rate-limits.ts';
@@ -8,6 +9,7 @@ import { rateLimitsThatClash } from './validate-rate-limits.ts';
 export function validateInbound(inbound: unknown, pointer: string): Finding[] {
   return [
     ...rateLimitsThatClash(inbound, pointer),
+    ...limitsThatClash(inbound, pointer),
     ...queueWithoutLimit(inbound, pointer),
     ...queueThatContradicts(inbound, pointer),
     ...greaterThan(inbound, pointer, ['deadline'], 'default', 'max'),

@@ -22,12 +22,16 @@ import { assert } from '../../proto/kernel/assert.ts';
 import { type Random, XorShift32 } from '../../proto/kernel/random.ts';
 import { Reason } from '../../proto/reasons.ts';
 import { Tier, tierCount } from '../../proto/tiers.ts';
+import { type AlgorithmSettings, createLimit } from './concurrency/algorithm.ts';
+import type { ConcurrencyLimit } from './concurrency/concurrency-limit.ts';
+import { FixedLimit } from './concurrency/fixed-limit.ts';
 import type { DeliveryCredit } from './delivery-credit.ts';
 import { Discipline } from './discipline.ts';
 import { Eviction, type Newcomer } from './eviction.ts';
 import { PermitLedger } from './permit-ledger.ts';
 import type { QueueSettings } from './queue-settings.ts';
 import { alone, ownerOf, type Seat } from './seat.ts';
+import { StreamSeats } from './stream-seats.ts';
 import { WaitQueue } from './wait-queue.ts';
 import type { Waiter } from './waiter.ts';
 
@@ -40,6 +44,12 @@ export const Decision = { admitted: 0, queued: -1 } as const;
 export interface AdmissionSettings {
   /** Requests in flight at once. */
   readonly limit: number;
+  /** Finds the limit instead. */
+  readonly algorithm?: AlgorithmSettings;
+  /** How long the permit of a request that nobody waits for stays with the app's work on it; 0 = not at all. */
+  readonly abandonAfterMs?: number;
+  /** Long streams beside the limit. */
+  readonly streamsMax?: number;
   readonly queue: QueueSettings | null;
   /** Those who enter go on whatever the answer; what they hear says only what would have been. */
   readonly shadow?: boolean;
@@ -66,16 +76,28 @@ export class Admission {
     newestFirst: false,
   };
   private admitting = false;
+  private readonly streams: StreamSeats;
+  private algorithm: ConcurrencyLimit;
 
-  /** With `memory`, the limit is shared by all who have the same. `random` picks whom a full queue drops, if asked to; `delivery` counts what the app wants. */
+  static bytesFor(seats: number): number {
+    return PermitLedger.bytesFor(seats) + StreamSeats.bytesFor(seats);
+  }
+
+  /**
+   * With `memory`, the limit is shared by all who have the same; `cells` are those of its algorithm. `random` picks whom a
+   * full queue drops, if asked to; `delivery` counts what the app wants.
+   */
   constructor(
     settings: AdmissionSettings,
     seat: Seat = alone,
-    memory?: ArrayBufferLike,
+    memory: ArrayBufferLike = new ArrayBuffer(Admission.bytesFor(seat.count)),
     random: Random = new XorShift32(ownerOf(seat)),
+    cells?: Float64Array,
     delivery: DeliveryCredit | null = null,
   ) {
     this.settings = settings;
+    this.algorithm = algorithmOf(settings, cells);
+    this.streams = new StreamSeats(seat, memory, PermitLedger.bytesFor(seat.count));
     this.ledger = new PermitLedger(seat, memory, delivery);
     this.discipline = new Discipline(settings.queue, this.queue, this.ledger);
     this.eviction = new Eviction(this.queue, random);
@@ -83,7 +105,21 @@ export class Admission {
   }
 
   get limit(): number {
-    return this.settings.limit;
+    return this.algorithm.limit();
+  }
+
+  /** What answers take while the app is not kept waiting, as far as it is known; 0 = it is not. */
+  get baseRttMs(): number {
+    return this.algorithm.baseRttMs;
+  }
+
+  get abandonAfterMs(): number {
+    return this.settings.shadow ? 0 : (this.settings.abandonAfterMs ?? 0);
+  }
+
+  /** Long streams that gave their permits back. */
+  get longStreams(): number {
+    return this.streams.taken;
   }
 
   /** Permits taken; above the limit only after it was lowered. */
@@ -129,9 +165,30 @@ export class Admission {
     const { ledger } = this;
     assert(ledger.heldHere > 0, 'a permit was returned that nobody held');
     ledger.enter();
-    ledger.giveBack(this.settings.limit, nowMs, heldMs);
+    ledger.giveBack(this.limit, nowMs, heldMs);
     ledger.exit();
     if (this.queue.size > 0) this.admitGranted(nowMs);
+  }
+
+  /** What a request's time in the app says about the limit; before its permit comes back. See ConcurrencyLimit.onSample. */
+  sample(rttMs: number, isDrop: boolean, nowMs: number): void {
+    if (this.settings.algorithm === undefined) return;
+    const { ledger, algorithm } = this;
+    ledger.enter();
+    const before = algorithm.limit();
+    algorithm.onSample(nowMs, rttMs, Math.max(1, ledger.permits), isDrop);
+    if (algorithm.limit() !== before) ledger.limitChanged(algorithm.limit(), nowMs);
+    ledger.exit();
+    if (this.queue.size > 0) this.admitGranted(nowMs);
+  }
+
+  /** A long stream takes a place beside the limit, and owes one leaveStreams(); false when there is none. */
+  enterStreams(): boolean {
+    return this.streams.take(this.settings.streamsMax ?? 0);
+  }
+
+  leaveStreams(): void {
+    this.streams.giveBack();
   }
 
   /** A waiter went away: true when it was queued, and then it hears no more. */
@@ -152,7 +209,7 @@ export class Admission {
   /** The app wants more than it did. */
   onCredit(nowMs: number): void {
     this.ledger.enter();
-    this.ledger.limitChanged(this.settings.limit, nowMs);
+    this.ledger.limitChanged(this.limit, nowMs);
     this.ledger.exit();
     this.admitGranted(nowMs);
   }
@@ -165,7 +222,8 @@ export class Admission {
   /** The thread at that seat is dead: its permits go to others. */
   abandon(seat: number, nowMs: number): void {
     this.ledger.enter();
-    this.ledger.abandon(seat, this.settings.limit, nowMs);
+    this.streams.abandon(seat);
+    this.ledger.abandon(seat, this.limit, nowMs);
     this.ledger.exit();
   }
 
@@ -173,15 +231,17 @@ export class Admission {
    * Permits in flight stay as they are: a lower limit drains down, a higher one admits at once. Waiters keep the tier and
    * the turn that they got. Those beyond the new bounds are refused, of the least important tier the newest first, since
    * the oldest are the nearest to being served. Into shadow and out of it everybody who waits gets a permit, beyond the
-   * limit if need be: in the one case they need not wait any longer, in the other they never did.
+   * limit if need be: in the one case they need not wait any longer, in the other they never did. An algorithm with the
+   * same settings keeps what it knows; another one begins from the limit that was found.
    */
-  reconfigure(settings: AdmissionSettings, nowMs: number): void {
+  reconfigure(settings: AdmissionSettings, nowMs: number, cells?: Float64Array): void {
+    if (!isSameLimit(settings, this.settings)) this.algorithm = algorithmOf(settings, cells, this.learnedLimit());
     const letsIn = (settings.shadow ?? false) !== (this.settings.shadow ?? false);
     this.settings = settings;
     this.configureQueue();
     while (letsIn && this.queue.size > 0) this.letIn(this.queue.oldestOf(this.queue.firstTier()), nowMs);
     this.ledger.enter();
-    this.ledger.limitChanged(settings.limit, nowMs);
+    this.ledger.limitChanged(this.limit, nowMs);
     this.ledger.exit();
     this.admitGranted(nowMs);
     while (this.queue.size > 0 && this.isQueueOverBounds()) {
@@ -198,9 +258,13 @@ export class Admission {
   retryAfterMs(nowMs: number): number {
     const { paceMs, busySinceMs, queued, permits } = this.ledger;
     if (Number.isNaN(paceMs)) return retryAfterUnknownMs;
-    const ahead = queued + 1 + Math.max(0, permits - this.settings.limit);
+    const ahead = queued + 1 + Math.max(0, permits - this.limit);
     const silentMs = Number.isNaN(busySinceMs) ? 0 : Math.max(0, nowMs - busySinceMs - paceMs);
     return Math.min(retryAfterMaxMs, Math.max(1, Math.ceil(ahead * paceMs + silentMs)));
+  }
+
+  private learnedLimit(): number {
+    return this.settings.algorithm === undefined ? 0 : this.limit;
   }
 
   private configureQueue(): void {
@@ -211,11 +275,11 @@ export class Admission {
 
   /** Inside the lock. */
   private decide(waiter: Waiter, nowMs: number): number {
-    const { ledger, settings } = this;
+    const { ledger, settings, limit } = this;
     // While a permit is free, and the app wants more, everybody who waits has been granted one: nobody is overtaken.
-    if (ledger.tryTake(settings.limit, nowMs)) return Decision.admitted;
+    if (ledger.tryTake(limit, nowMs)) return Decision.admitted;
     const bounds = settings.queue;
-    if (bounds === null) return ledger.permits < settings.limit ? Reason.paused : Reason.queueFull;
+    if (bounds === null) return ledger.permits < limit ? Reason.paused : Reason.queueFull;
     if (waiter.bytes > bounds.bytesMax) return Reason.queueFull;
     if (this.discipline.isUnreachable(waiter, nowMs)) return Reason.deadlineUnreachable;
     const tier = bounds.priority ? tierOf(waiter) : Tier.normal;
@@ -228,7 +292,7 @@ export class Admission {
     ledger.enqueue(waiter.bytes, tier, this.queue.oldestEnteredMs(tier));
     if (this.evicted.length > from) {
       for (let i = from; i < this.evicted.length; i++) this.dequeue(this.evicted[i]!);
-      ledger.passOn(settings.limit, nowMs);
+      ledger.passOn(limit, nowMs);
     }
     return Decision.queued;
   }
@@ -275,9 +339,9 @@ export class Admission {
 
   /** It gets a permit whatever the limit says. */
   private letIn(waiter: Waiter, nowMs: number): void {
-    const { ledger, settings } = this;
+    const { ledger } = this;
     ledger.enter();
-    if (!ledger.accept()) ledger.take(settings.limit, nowMs);
+    if (!ledger.accept()) ledger.take(this.limit, nowMs);
     this.dequeue(waiter);
     ledger.exit();
     waiter.onAdmitted(nowMs);
@@ -287,7 +351,7 @@ export class Admission {
   private takeOut(waiter: Waiter, nowMs: number): void {
     this.ledger.enter();
     this.dequeue(waiter);
-    this.ledger.passOn(this.settings.limit, nowMs);
+    this.ledger.passOn(this.limit, nowMs);
     this.ledger.exit();
   }
 
@@ -306,4 +370,12 @@ export class Admission {
 
 function tierOf(waiter: Waiter): number {
   return Math.min(tierCount - 1, Math.max(0, waiter.tier));
+}
+
+function algorithmOf({ limit, algorithm }: AdmissionSettings, cells?: Float64Array, from = 0): ConcurrencyLimit {
+  return algorithm === undefined ? new FixedLimit(limit) : createLimit(algorithm, cells, from);
+}
+
+function isSameLimit(a: AdmissionSettings, b: AdmissionSettings): boolean {
+  return a.limit === b.limit && JSON.stringify(a.algorithm) === JSON.stringify(b.algorithm);
 }

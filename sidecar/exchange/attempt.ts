@@ -79,6 +79,9 @@ export class Attempt implements AttemptView, StreamHandler, UpstreamWaiter {
   answeredMs = 0;
   readsLoad = false;
   load = '';
+  forwardedMs = 0;
+  isAnswered = false;
+  isReset = false;
   up: HttpStream | null = null;
   /** Where the request's content goes: the stream itself, unless the policy puts something in between. */
   toUp: ContentSink | null = null;
@@ -126,8 +129,10 @@ export class Attempt implements AttemptView, StreamHandler, UpstreamWaiter {
   abandon(code: number): void {
     this.shaping?.stop();
     this.toUp = null;
-    if (this.up !== null) this.up.reset(code);
-    else if (this.state === AttemptState.connecting && this.address !== '') {
+    if (this.up !== null) {
+      if (this.owner.side.lingers(this.owner, this, this.up)) this.up = null;
+      else this.up.reset(code);
+    } else if (this.state === AttemptState.connecting && this.address !== '') {
       const { context, side } = this.owner;
       context.upstreams.cancel(this.address, side.protocolFor(this.owner), this);
     }
@@ -168,6 +173,7 @@ export class Attempt implements AttemptView, StreamHandler, UpstreamWaiter {
       return owner.onAttemptFailed(this, Reason.unsupported, 0);
     }
     this.state = AttemptState.open;
+    this.forwardedMs = owner.context.clock.nowMs;
     const up = connection.request(owner.side.forwardedHead(owner, this), owner.isHeadOnly, this);
     // It may have ended already.
     if (this.isOver) return;
@@ -200,12 +206,15 @@ export class Attempt implements AttemptView, StreamHandler, UpstreamWaiter {
       if (list.status >= 500 || (endStream && list.grpcStatus !== ''))
         this.responseReason = list.get('weir-reason') ?? '';
       if (this.readsLoad) this.load = list.get(orcaField) ?? '';
+      // The head of a gRPC answer may come long before the work is done: its first message counts.
+      if (endStream || !this.owner.head.isGrpc) this.answer(list, endStream);
     }
     this.owner.onAnswerHead(this, list, endStream);
   }
 
   onData(buf: Buffer, start: number, end: number, endStream: boolean): void {
     if (this.answeredMs === 0) this.onAnswerBegins();
+    if (!this.isAnswered) this.answer(null, endStream);
     if (this.owner.down.isClosed) this.up?.credit(end - start);
     else this.toDown.sendData(buf, start, end, endStream);
     if (endStream) this.owner.onAnswerEnd(this);
@@ -226,6 +235,7 @@ export class Attempt implements AttemptView, StreamHandler, UpstreamWaiter {
   }
 
   onReset(code: number, cause: number): void {
+    this.isReset = true;
     if (cause === ResetCause.connection) this.connectionLost = true;
     if (this.state === AttemptState.over) {
       // The answer is complete; the upstream only says that it wants no more of the request (RFC 9113 §8.1).
@@ -238,11 +248,17 @@ export class Attempt implements AttemptView, StreamHandler, UpstreamWaiter {
     this.owner.onAttemptReset(this, code, cause);
   }
 
+  private answer(list: HeaderList | null, endStream: boolean): void {
+    this.isAnswered = true;
+    this.owner.side.answered(this.owner, this, list, endStream);
+  }
+
   /** Goes elsewhere: nobody has looked at it. False when it cannot. */
   private moveOn(cause: number): boolean {
     const mayGo = cause === ResetCause.unprocessed ? this.moves++ < movesMax : this.resends++ < resendsMax;
     if (!mayGo || !this.owner.takeBack()) return false;
     this.up = null;
+    this.isReset = false;
     this.toUp = null;
     this.toDown = this.owner.down;
     this.shaping?.stop();

@@ -14,7 +14,7 @@ import type { Breaker } from '../resilience/breaker.ts';
 import type { Classifier } from '../resilience/classifier.ts';
 import type { RetryPolicy } from '../resilience/retry-policy.ts';
 import type { Endpoint } from '../routing/endpoint.ts';
-import type { Upstreams } from './http-stream.ts';
+import type { HttpStream, Upstreams } from './http-stream.ts';
 import type { Target } from './targets.ts';
 import type { TrafficStats } from './traffic-stats.ts';
 import type { Turn } from './turn.ts';
@@ -58,6 +58,10 @@ export interface RequestView extends Waiter {
   holdsPermit: boolean;
   /** When it went on to the service, by its permit or in shadow. */
   admittedMs: number;
+  /** It gave its permit back for a place among the long streams. */
+  isStream: boolean;
+  /** When the last of its content came; -1 = more may. */
+  readonly endedMs: number;
   target: Target | null;
   /** What a refusal advises, ms; set by whoever refuses. */
   retryAfterMs: number;
@@ -98,6 +102,11 @@ export interface AttemptView {
   readsLoad: boolean;
   /** Why there is no endpoint; set by `pick`, with the request's `retryAfterMs`. */
   refusal: number;
+  /** When its stream was opened; 0 = not yet. */
+  readonly forwardedMs: number;
+  /** Its first answer is here: see Side.answered. */
+  readonly isAnswered: boolean;
+  readonly isReset: boolean;
   endpoint: Endpoint | null;
   breaker: Breaker | null;
   isProbe: boolean;
@@ -124,6 +133,10 @@ export interface Side {
   release(request: RequestView, attempt: AttemptView): void;
   /** The answer to a probe of a breaker begins. */
   probeAnswered(request: RequestView, attempt: AttemptView): void;
+  /** The first of its answer: the head, of gRPC the first message or, without one, the trailers (`head` is null then). */
+  answered(request: RequestView, attempt: AttemptView, head: HeaderList | null, endStream: boolean): void;
+  /** Nobody wants its answer. True: the side goes on listening to `up` and resets it in its own time. */
+  lingers(request: RequestView, attempt: AttemptView, up: HttpStream): boolean;
   /** The attempt is over. */
   settleAttempt(request: RequestView, attempt: AttemptView, outcome: number, reason: number): void;
   /** The request is over, as its caller saw it; its attempts were settled before. */

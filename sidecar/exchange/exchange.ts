@@ -65,6 +65,8 @@ export class Exchange extends Timer implements TriesOwner, StandInOwner, StreamH
   flow: FlowSettings | null = null;
   holdsPermit = false;
   admittedMs = 0;
+  isStream = false;
+  endedMs: number;
   target: Target | null = null;
   breaker: Breaker | null = null;
   isProbe = false;
@@ -82,7 +84,6 @@ export class Exchange extends Timer implements TriesOwner, StandInOwner, StreamH
   private tries: Tries | null = null;
   private standIn: StandIn | null = null;
   private phase: number = Phase.admitting;
-  requestEnded: boolean;
   private headSent = false;
   private held: SendQueue | null = null;
   private requestTrailers: HeaderList | null = null;
@@ -105,12 +106,12 @@ export class Exchange extends Timer implements TriesOwner, StandInOwner, StreamH
     this.side = side;
     this.down = down;
     this.head = head;
-    this.requestEnded = endStream;
     this.bytes = head.bytes + (endStream ? 0 : heldContentMax(head.contentLength));
     this.protocol = protocol;
     this.peerAddress = peer.address;
     this.peerIdentity = peer.identity;
     this.startedMs = context.clock.nowMs;
+    this.endedMs = endStream ? this.startedMs : -1;
     down.handler = this;
   }
 
@@ -119,7 +120,7 @@ export class Exchange extends Timer implements TriesOwner, StandInOwner, StreamH
   }
 
   get isHeadOnly(): boolean {
-    return this.requestEnded && this.held === null && this.replay === null && this.requestTrailers === null;
+    return this.endedMs >= 0 && this.held === null && this.replay === null && this.requestTrailers === null;
   }
 
   get isReplayable(): boolean {
@@ -127,7 +128,7 @@ export class Exchange extends Timer implements TriesOwner, StandInOwner, StreamH
   }
 
   get isWholeAtHand(): boolean {
-    return this.requestEnded && this.held === null && this.flow === null && this.isReplayable;
+    return this.endedMs >= 0 && this.held === null && this.flow === null && this.isReplayable;
   }
 
   get isSettled(): boolean {
@@ -188,7 +189,7 @@ export class Exchange extends Timer implements TriesOwner, StandInOwner, StreamH
       const bytes = Buffer.allocUnsafe(held.bytes);
       held.moveTo(bytes, 0, bytes.length);
       this.replay = keptIn(this.replay, bytes, 0, bytes.length);
-      toUp.sendData(bytes, 0, bytes.length, this.requestEnded && this.requestTrailers === null);
+      toUp.sendData(bytes, 0, bytes.length, this.endedMs >= 0 && this.requestTrailers === null);
     }
     if (this.requestTrailers !== null) toUp.sendTrailers(this.requestTrailers);
   }
@@ -221,7 +222,7 @@ export class Exchange extends Timer implements TriesOwner, StandInOwner, StreamH
   onHeaders(_list: HeaderList, _endStream: boolean): void {}
 
   onData(buf: Buffer, start: number, end: number, endStream: boolean): void {
-    if (endStream) this.requestEnded = true;
+    if (endStream) this.endedMs = this.context.clock.nowMs;
     const toUp = this.attempt === null ? null : this.attempt.toUp;
     if (toUp !== null && !toUp.isClosed) {
       if (!this.headSent) this.replay = keptIn(this.replay, buf, start, end);
@@ -236,7 +237,7 @@ export class Exchange extends Timer implements TriesOwner, StandInOwner, StreamH
   }
 
   onTrailers(list: HeaderList): void {
-    this.requestEnded = true;
+    this.endedMs = this.context.clock.nowMs;
     this.requestTrailers = list;
     this.attempt?.toUp?.sendTrailers(list);
     this.standIn?.onContent();
@@ -350,7 +351,7 @@ export class Exchange extends Timer implements TriesOwner, StandInOwner, StreamH
     this.attempt?.abandon(ErrorCode.cancel);
     if (this.head.isGrpc) this.down.sendTrailers(grpcTrailersFor(Reason.deadline));
     else this.down.reset(ErrorCode.internalError);
-    if (!this.requestEnded) this.down.reset(ErrorCode.noError);
+    if (this.endedMs < 0) this.down.reset(ErrorCode.noError);
     this.settle(Outcome.failure, Reason.deadline);
   }
 
@@ -370,7 +371,7 @@ export class Exchange extends Timer implements TriesOwner, StandInOwner, StreamH
     sendAnswer(down, answer, this.head.method === 'HEAD');
     if (this.held !== null) down.credit(this.held.bytes);
     // The caller need not send the rest of a request that nobody will read.
-    if (!this.requestEnded) down.reset(ErrorCode.noError);
+    if (this.endedMs < 0) down.reset(ErrorCode.noError);
     this.settle(outcome, reason);
   }
 

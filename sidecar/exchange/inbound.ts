@@ -11,17 +11,19 @@ import type { HeaderList } from '../http2/hpack/field.ts';
 import type { CompiledInbound } from '../policy/compiled.ts';
 import type { LivePolicy } from '../policy/swap.ts';
 import { countArrival, countEnd, countLate, countRefused, countWouldReject } from './accounting.ts';
-import type { Clock, RequestView, Side } from './context.ts';
+import type { AttemptView, Clock, RequestView, Side } from './context.ts';
 import { setDeadline } from './deadline-of.ts';
 import type { Gate } from './gate.ts';
+import type { HttpStream } from './http-stream.ts';
 import type { MeshToken } from './mesh-token.ts';
 import { withTimeLeft } from './onward-head.ts';
+import { leaveBehind, onAttemptOver, onFirstAnswer } from './permit.ts';
 import { RateLimitStep } from './rate-limit-step.ts';
 import type { TrafficStats } from './traffic-stats.ts';
 
 export interface InboundOptions {
   readonly clock: Clock;
-  /** For requests that wait for their turn. */
+  /** For requests that wait for their turn, and those left behind in the app. */
   readonly wheel: TimerWheel;
   readonly policy: LivePolicy;
   readonly traffic: TrafficStats;
@@ -116,7 +118,17 @@ export class InboundSide implements Side {
 
   probeAnswered(): void {}
 
-  settleAttempt(): void {}
+  answered(request: RequestView, attempt: AttemptView, head: HeaderList | null, endStream: boolean): void {
+    if (request.admission !== null) onFirstAnswer(request, attempt, head, endStream, this.options.clock.nowMs);
+  }
+
+  lingers(request: RequestView, attempt: AttemptView, up: HttpStream): boolean {
+    return request.admission !== null && leaveBehind(request, attempt, up, this.options);
+  }
+
+  settleAttempt(request: RequestView, attempt: AttemptView, _outcome: number, reason: number): void {
+    if (request.admission !== null) onAttemptOver(request, attempt, reason, this.options.clock.nowMs);
+  }
 
   wouldRefuse(request: RequestView, reason: number): void {
     countWouldReject(request, reason);
@@ -133,6 +145,10 @@ export class InboundSide implements Side {
     const { admission, turn } = request;
     if (turn !== null) this.rateLimits.cancel(turn);
     if (admission === null) return;
+    if (request.isStream) {
+      request.isStream = false;
+      admission.leaveStreams();
+    }
     if (request.holdsPermit) {
       request.holdsPermit = false;
       admission.leave(nowMs, nowMs - request.admittedMs);

@@ -197,6 +197,12 @@ export class OutboundSide implements Side {
     breaker.record(Outcome.success, nowMs - attempt.startedMs, true, attempt.generation, nowMs);
   }
 
+  answered(): void {}
+
+  lingers(): boolean {
+    return false;
+  }
+
   settleAttempt({ target }: RequestView, attempt: AttemptView, outcome: number, reason: number): void {
     const { nowMs } = this.options.clock;
     const latencyMs = (attempt.answeredMs > 0 ? attempt.answeredMs : nowMs) - attempt.startedMs;

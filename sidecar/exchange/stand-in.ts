@@ -41,7 +41,7 @@ export interface StandInOwner extends RequestView {
   readonly context: ExchangeContext;
   readonly side: Side;
   readonly down: HttpStream;
-  readonly requestEnded: boolean;
+  readonly endedMs: number;
   /** All of its content that came; null when that is more than is kept. */
   content(): Buffer | null;
   /** Its attempt is over, and what was sent waits again. False when it is not all there any more. */
@@ -81,7 +81,7 @@ export class StandIn extends Timer {
     if (this.waiting === null) return;
     const { request } = this;
     const content = request.content();
-    if (request.requestEnded || content === null) request.refuse(this.waiting.reason, this.waiting.retryAfterMs);
+    if (request.endedMs >= 0 || content === null) request.refuse(this.waiting.reason, this.waiting.retryAfterMs);
   }
 
   /** The content did not come. */
@@ -152,7 +152,7 @@ export class StandIn extends Timer {
   /** Only at refusals of ours: the service's own would be lost meanwhile. */
   private shouldWait({ reason }: Trouble): boolean {
     const { request } = this;
-    if (!request.head.isGrpc || request.requestEnded || this.waiting !== null) return false;
+    if (!request.head.isGrpc || request.endedMs >= 0 || this.waiting !== null) return false;
     return reason !== Reason.none && !this.fallback.shadow && request.content() !== null;
   }
 
@@ -165,9 +165,9 @@ export class StandIn extends Timer {
   }
 
   private lookUp(nowMs: number): StoredAnswer | null {
-    const { head, requestEnded } = this.request;
+    const { head, endedMs } = this.request;
     const content = head.isGrpc ? this.request.content() : null;
-    if (head.isGrpc && (!requestEnded || content === null)) return null;
+    if (head.isGrpc && (endedMs < 0 || content === null)) return null;
     const stored = this.fallback.stale!.find(cacheKey(head, content), (name) => valuesOf(head, name), nowMs);
     return stored !== null && isPersonal(head) && !isForEverybody(stored) ? null : stored;
   }
@@ -176,7 +176,7 @@ export class StandIn extends Timer {
     const { request } = this;
     const { head } = request;
     // A call of gRPC that ends with its head says nothing.
-    if (!request.requestEnded || !this.mayBeKept() || (head.isGrpc && endStream)) return;
+    if (request.endedMs < 0 || !this.mayBeKept() || (head.isGrpc && endStream)) return;
     const content = head.isGrpc ? request.content() : null;
     if (head.isGrpc && content === null) return;
     const kept = keptAnswer(head, answer);

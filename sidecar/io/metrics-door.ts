@@ -11,6 +11,7 @@ import { fallbackKinds, type TrafficStats } from '../exchange/traffic-stats.ts';
 import type { FlowReading } from '../http2/flow-view.ts';
 import { limitName } from '../http2/limit-codes.ts';
 import { ejectionCauses } from '../resilience/ejection.ts';
+import { defineConcurrencyMetrics, type LimitReading } from './concurrency-metrics.ts';
 import { createDoor } from './door.ts';
 import { defineFlowMetrics } from './flow-metrics.ts';
 import type { WorkerReading } from './plane.ts';
@@ -45,7 +46,7 @@ export interface MetricFacts {
   /** HTTP/2 connections to endpoints that take requests. */
   upstreamConnections(): number;
   poolCounts(): Readonly<PoolCounts>;
-  concurrencyLimit(): number;
+  limits(): Iterable<LimitReading>;
   queueDepth(): number;
   bufferedBytes(): number;
   connections(): number;
@@ -64,6 +65,7 @@ export function metricsDoor(facts: MetricFacts, token: string | undefined): Fast
   defineFlowMetrics(registry, () => facts.flow());
   defineRetryMetrics(registry, () => facts.traffic());
   defineRouteMetrics(registry, () => facts.routes());
+  defineConcurrencyMetrics(registry, () => facts.limits());
   defineTlsMetrics(registry, () => facts.tls());
   const door = createDoor();
   door.get('/metrics', async (request, reply) => {
@@ -153,9 +155,6 @@ function defineMetrics(registry: Registry, facts: MetricFacts): void {
   gauge('weir_inflight_requests', 'Requests under way.', ['direction', 'upstream'], (set) => {
     for (const { direction, peer: upstream, inFlight } of facts.traffic()) set.set({ direction, upstream }, inFlight);
   });
-  gauge('weir_concurrency_limit', 'Requests the app gets at once; 0 = no limit.', [], (set) =>
-    set.set(facts.concurrencyLimit()),
-  );
   gauge('weir_queue_depth', 'Requests waiting for the app.', [], (set) => set.set(facts.queueDepth()));
   gauge(
     'weir_breaker_state',

@@ -2,11 +2,13 @@
  * The proxy as operators and the control plane see it: one place that reads the live objects, so that metrics,
  * heartbeats and the admin door never disagree.
  */
+
 import type { Endpoint, Identity, ProcessStatus, Traffic } from '../../proto/fleet-messages.ts';
 import type { Log as TextLog } from '../../proto/kernel/log-format.ts';
 import type { Random } from '../../proto/kernel/random.ts';
 import { type Bundle, chooseSpec } from '../../proto/policy/bundle.ts';
 import { reasonName } from '../../proto/reasons.ts';
+import type { Admission } from '../admission/admission.ts';
 import { hideCredentials, type SidecarConfig } from '../config.ts';
 import type { Target } from '../exchange/targets.ts';
 import type { TrafficStats } from '../exchange/traffic-stats.ts';
@@ -17,6 +19,7 @@ import type { LivePolicy } from '../policy/swap.ts';
 import { breakerStateName } from '../resilience/breaker.ts';
 import type { AdminFacts } from './admin-door.ts';
 import { tick } from './clock.ts';
+import type { LimitReading } from './concurrency-metrics.ts';
 import type { BundleVerdict, Log, Mesh, TargetLink } from './control-link/mesh.ts';
 import type { BreakerReading, MetricFacts } from './metrics-door.ts';
 import type { Plane, WorkerReading } from './plane.ts';
@@ -164,8 +167,8 @@ export class ProxyMesh implements Mesh, MetricFacts, AdminFacts {
     return this.parts.plane.upstreamConnections.reduce((sum, { connections }) => sum + connections, 0);
   }
 
-  concurrencyLimit(): number {
-    return this.parts.plane.policy.inbound.concurrencyLimit;
+  *limits(): Iterable<LimitReading> {
+    for (const { route, admission } of this.parts.plane.policy.limits()) yield readingOf(route, admission);
   }
 
   queueDepth(): number {
@@ -296,10 +299,16 @@ export class ProxyMesh implements Mesh, MetricFacts, AdminFacts {
       rejected,
       latencyBuckets: stats.durations.toSparse(),
       inFlight: stats.inFlight,
-      concurrencyLimit: isInbound ? this.concurrencyLimit() : 0,
+      concurrencyLimit: isInbound ? (this.parts.plane.policy.inbound.admission?.limit ?? 0) : 0,
       queueDepth: isInbound ? this.queueDepth() : 0,
     };
   }
+}
+
+function readingOf(route: string, admission: Admission | null): LimitReading {
+  if (admission === null) return { route, limit: 0, inFlight: 0, longStreams: 0, baseRttMs: 0 };
+  const { limit, inFlight, longStreams, baseRttMs } = admission;
+  return { route, limit, inFlight, longStreams, baseRttMs };
 }
 
 class ProxyTargetLink implements TargetLink {

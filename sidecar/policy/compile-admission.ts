@@ -3,6 +3,7 @@ import type { EffectiveInbound } from '../../proto/policy/defaults-inbound.ts';
 import type { EffectiveQueue } from '../../proto/policy/defaults-queue.ts';
 import type { AdmissionSettings } from '../admission/admission.ts';
 import type { QueueSettings } from '../admission/queue-settings.ts';
+import { algorithmSettings, commonOf } from './compile-concurrency.ts';
 import { bytes, milliseconds } from './units.ts';
 
 /** A limit that is never reached; requests are counted all the same. */
@@ -10,8 +11,16 @@ export const unlimited: AdmissionSettings = { limit: Number.MAX_SAFE_INTEGER, qu
 
 /** null: nothing limits how many are in the service. */
 export function admissionSettings({ concurrency, queue }: EffectiveInbound, shadow: boolean): AdmissionSettings | null {
-  const limit = concurrency?.fixed?.limit ?? 0;
-  return limit === 0 ? null : { limit, queue: queue === undefined ? null : queueSettings(queue), shadow };
+  if (concurrency === undefined) return null;
+  const { abandonAfter, streamsMax } = commonOf(concurrency);
+  const algorithm = algorithmSettings(concurrency);
+  return {
+    ...(algorithm.kind === 'fixed' ? { limit: algorithm.limit } : { limit: algorithm.initial, algorithm }),
+    abandonAfterMs: milliseconds(abandonAfter),
+    streamsMax,
+    queue: queue === undefined ? null : queueSettings(queue),
+    shadow,
+  };
 }
 
 function queueSettings(queue: EffectiveQueue): QueueSettings | null {

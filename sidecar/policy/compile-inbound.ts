@@ -32,12 +32,13 @@ export const passThroughInboundSettings: InboundSettings = {
 };
 
 export function compileInbound(inbound: EffectiveInbound, classifier: Classifier, shadow: boolean): InboundSettings {
+  const admission = admissionSettings(inbound, shadow);
   return {
     shadow,
     rateLimits: inbound.rateLimits.map(rateLimitSettings),
     signalsAdmitted: !shadow && (inbound.signals?.rateLimitFields ?? false),
-    admission: admissionSettings(inbound, shadow),
-    concurrencyLimit: inbound.concurrency?.fixed?.limit ?? 0,
+    admission,
+    concurrencyLimit: admission?.limit ?? 0,
     deadline: inboundDeadline(inbound.deadline, shadow),
     flow: inbound.flowControl && !shadow ? flowSettings(inbound.flowControl) : null,
     classifier,

@@ -83,7 +83,7 @@ export interface CompiledInbound {
   readonly signalsAdmitted: boolean;
   /** In shadow it decides all the same, and everybody goes on. */
   readonly admission: Admission | null;
-  /** The limit as the policy has it; 0 = none. */
+  /** The limit as the policy has it, or where it begins; 0 = none. What it is now: `admission.limit`. */
   readonly concurrencyLimit: number;
   readonly deadline: DeadlineSettings;
   readonly flow: FlowSettings | null;

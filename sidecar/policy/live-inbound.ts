@@ -12,7 +12,7 @@ import type { CompiledInbound } from './compiled.ts';
 import { RateLimitSignals } from './rate-limit-signals.ts';
 import type { RouteCounts } from './route-counts.ts';
 import { Rule } from './rule.ts';
-import { memoryForAdmission, memoryForRule, type PolicyMemory, type Sharing } from './sharing.ts';
+import { memoryForAdmission, memoryForLimit, memoryForRule, type PolicyMemory, type Sharing } from './sharing.ts';
 
 /** Shared by every target without a policy. */
 export const passThroughInbound: CompiledInbound = {
@@ -37,11 +37,18 @@ export class LiveInbound {
   /** One for the life of the service or route, also while it is not in force. */
   admission: Admission | null = null;
   private admissionMemory: SharedArrayBuffer | null = null;
+  /** What the algorithm of the limit knows; another one gets memory of its own. */
+  private limitMemory: SharedArrayBuffer | null = null;
   private readonly sharing: Sharing;
   private admissionSettings: AdmissionSettings = unlimited;
 
   constructor(sharing: Sharing) {
     this.sharing = sharing;
+  }
+
+  /** It has an admission, and that is in force. */
+  get isLimiting(): boolean {
+    return this.admission !== null && this.admissionSettings !== unlimited;
   }
 
   /** What will be in force; nothing that is in force changes yet. `given`: see LivePolicy.apply. */
@@ -65,8 +72,9 @@ export class LiveInbound {
     return { inbound, rules };
   }
 
-  get memory(): Pick<PolicyMemory, 'rules' | 'admission'> {
-    return { rules: this.rules.map((rule) => rule.memory), admission: this.admissionMemory };
+  get memory(): Pick<PolicyMemory, 'rules' | 'admission' | 'limit'> {
+    const rules = this.rules.map((rule) => rule.memory);
+    return { rules, admission: this.admissionMemory, limit: this.limitMemory };
   }
 
   /** The thread at that seat is dead: what it held of the limits is free again. */
@@ -76,10 +84,16 @@ export class LiveInbound {
   }
 
   /** Calls back: whoever is admitted or refused now already meets the new policy. */
-  reconfigure(settings: AdmissionSettings, nowMs: number): void {
-    if (this.admission === null || isSame(this.admissionSettings, settings)) return;
+  reconfigure(settings: AdmissionSettings, nowMs: number, given: PolicyMemory | null): void {
+    const before = this.admissionSettings;
+    if (this.admission === null || isSame(before, settings)) return;
     this.admissionSettings = settings;
-    this.admission.reconfigure(settings, nowMs);
+    if (!isSame(before.algorithm ?? {}, settings.algorithm ?? {})) this.limitMemory = this.memoryFor(settings, given);
+    this.admission.reconfigure(settings, nowMs, cellsIn(this.limitMemory));
+  }
+
+  private memoryFor({ algorithm }: AdmissionSettings, given: PolicyMemory | null): SharedArrayBuffer | null {
+    return algorithm === undefined ? null : (given?.limit ?? memoryForLimit(this.sharing));
   }
 
   private ruleFor(settings: RateLimitSettings, given: SharedArrayBuffer | null): Rule {
@@ -91,12 +105,18 @@ export class LiveInbound {
     if (wanted === null) return null;
     if (this.admission === null) {
       this.admissionMemory = given?.admission ?? memoryForAdmission(this.sharing);
+      this.limitMemory = this.memoryFor(wanted, given);
       const { seat, delivery } = this.sharing;
-      this.admission = new Admission(wanted, seat, this.admissionMemory ?? undefined, undefined, delivery);
+      const memory = this.admissionMemory ?? undefined;
+      this.admission = new Admission(wanted, seat, memory, undefined, cellsIn(this.limitMemory), delivery);
       this.admissionSettings = wanted;
     }
     return this.admission;
   }
+}
+
+function cellsIn(memory: SharedArrayBuffer | null): Float64Array | undefined {
+  return memory === null ? undefined : new Float64Array(memory);
 }
 
 function signalsOf(rules: readonly Rule[]): RateLimitSignals | null {

@@ -4,8 +4,9 @@
  * those of the own service, the breaker that of a target.
  */
 
+import { Admission } from '../admission/admission.ts';
+import { algorithmCells } from '../admission/concurrency/algorithm.ts';
 import type { DeliveryCredit } from '../admission/delivery-credit.ts';
-import { PermitLedger } from '../admission/permit-ledger.ts';
 import { SingleRateLimiter } from '../admission/rate-limiter.ts';
 import { alone, type Seat } from '../admission/seat.ts';
 import { SharedKeyedRateLimiter } from '../admission/shared-keyed-rate-limiter.ts';
@@ -19,6 +20,8 @@ export interface PolicyMemory {
   /** In the order of the policy's rules. */
   readonly rules: readonly (SharedArrayBuffer | null)[];
   readonly admission: SharedArrayBuffer | null;
+  /** Of the algorithm that finds the concurrency limit. */
+  readonly limit: SharedArrayBuffer | null;
   readonly breaker: SharedArrayBuffer | null;
   /** What a route counts. */
   readonly counts: SharedArrayBuffer | null;
@@ -49,7 +52,11 @@ export function limiterBytes({ key, meter, keysMax }: RateLimitSettings): number
 }
 
 export function memoryForAdmission({ part, seat }: Sharing): SharedArrayBuffer | null {
-  return part === 'inbound' ? new SharedArrayBuffer(PermitLedger.bytesFor(seat.count)) : null;
+  return part === 'inbound' ? new SharedArrayBuffer(Admission.bytesFor(seat.count)) : null;
+}
+
+export function memoryForLimit({ part }: Sharing): SharedArrayBuffer | null {
+  return part === 'inbound' ? new SharedArrayBuffer(8 * algorithmCells) : null;
 }
 
 export function memoryForRouteCounts({ part, seat }: Sharing): SharedArrayBuffer | null {

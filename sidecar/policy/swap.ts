@@ -10,6 +10,7 @@
  *   route         the same as long as its name is; one that is gone admits all who wait at limits of its own
  */
 import type { PolicySpec } from '../../proto/policy/schema.ts';
+import type { Admission } from '../admission/admission.ts';
 import type { Breaker, BreakerTransition } from '../resilience/breaker.ts';
 import { compile, type PolicySettings, passThroughSettings, unlimited } from './compile.ts';
 import type { RouteSettings } from './compile-routes.ts';
@@ -124,9 +125,12 @@ export class LivePolicy {
     this.hash = origin.hash;
 
     // Last, since these call back: whoever is admitted or refused now already meets the new policy.
-    reconfigure(this.liveInbound, this.liveOutbound, settings, nowMs);
-    for (const one of built) reconfigure(one.live.inbound, one.live.outbound, one.settings, nowMs);
-    for (const { inbound } of gone) inbound.reconfigure(unlimited, nowMs);
+    reconfigure(this.liveInbound, this.liveOutbound, settings, nowMs, given);
+    for (const one of built) {
+      const memory = given?.routes.get(one.live.name) ?? null;
+      reconfigure(one.live.inbound, one.live.outbound, one.settings, nowMs, memory);
+    }
+    for (const { inbound } of gone) inbound.reconfigure(unlimited, nowMs, null);
   }
 
   /** For the other threads' `given`. */
@@ -176,6 +180,14 @@ export class LivePolicy {
 
   *routeCounts(): Iterable<RouteCounts> {
     for (const { counts } of this.liveRoutes.values()) yield counts;
+  }
+
+  /** The concurrency limits in force: the service's own, with an empty route, and those of routes that have one. */
+  *limits(): Iterable<{ readonly route: string; readonly admission: Admission | null }> {
+    yield { route: '', admission: this.inbound.admission };
+    for (const { name, inbound } of this.liveRoutes.values()) {
+      if (inbound.isLimiting) yield { route: name, admission: inbound.admission };
+    }
   }
 
   /** The breakers that routes have for themselves. */
@@ -232,8 +244,9 @@ function reconfigure(
   outbound: LiveOutbound,
   settings: PolicySettings | RouteSettings,
   nowMs: number,
+  given: PolicyMemory | null,
 ): void {
   outbound.reconfigure(settings.outbound, nowMs);
   const isOwn = !('own' in settings) || settings.own.inbound.has('concurrency');
-  inbound.reconfigure(isOwn ? (settings.inbound.admission ?? unlimited) : unlimited, nowMs);
+  inbound.reconfigure(isOwn ? (settings.inbound.admission ?? unlimited) : unlimited, nowMs, given);
 }

@@ -4,7 +4,6 @@ import { Worker } from 'node:worker_threads';
 import { expect, it } from 'vitest';
 import { Admission, type AdmissionSettings } from '../../sidecar/admission/admission.ts';
 import type { MeterOptions } from '../../sidecar/admission/meter.ts';
-import { PermitLedger } from '../../sidecar/admission/permit-ledger.ts';
 import { fifo } from '../../sidecar/admission/queue-settings.ts';
 import { SingleRateLimiter } from '../../sidecar/admission/rate-limiter.ts';
 import { overseer } from '../../sidecar/admission/seat.ts';
@@ -68,7 +67,7 @@ it.each(cases)('shared limits hold under four threads at once ($rate)', async ({
     keysMemory: new SharedArrayBuffer(SharedKeyedRateLimiter.bytesFor(rate, keysMax)),
     keysMax,
     admission,
-    admissionMemory: new SharedArrayBuffer(PermitLedger.bytesFor(seats)),
+    admissionMemory: new SharedArrayBuffer(Admission.bytesFor(seats)),
     books: new SharedArrayBuffer(8),
     rounds,
   };

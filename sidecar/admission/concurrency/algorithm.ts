@@ -1,6 +1,6 @@
 /** The algorithms by name, as settings choose them. */
 import { AimdLimit, type AimdSettings } from './aimd-limit.ts';
-import type { ConcurrencyLimit, LimitRange } from './concurrency-limit.ts';
+import { type ConcurrencyLimit, estimateCell, type LimitRange, within } from './concurrency-limit.ts';
 import { EnvoyGradientLimit, type EnvoyGradientSettings } from './envoy-gradient-limit.ts';
 import { FixedLimit } from './fixed-limit.ts';
 import { Gradient2Limit, type Gradient2Settings } from './gradient2-limit.ts';
@@ -24,8 +24,20 @@ export const algorithmCells = Math.max(
   EnvoyGradientLimit.cells,
 );
 
-/** `cells` zeroed, or those of another thread's: then it is the same limit. */
-export function createLimit(settings: AlgorithmSettings, cells?: Float64Array): ConcurrencyLimit {
+/**
+ * `cells` zeroed, or those of another thread's: then it is the same limit. One that knows nothing yet begins at `from`, if
+ * that is not 0.
+ */
+export function createLimit(
+  settings: AlgorithmSettings,
+  cells: Float64Array = new Float64Array(algorithmCells),
+  from = 0,
+): ConcurrencyLimit {
+  if (from > 0 && cells[estimateCell] === 0 && settings.kind !== 'fixed') cells[estimateCell] = within(settings, from);
+  return limitOf(settings, cells);
+}
+
+function limitOf(settings: AlgorithmSettings, cells: Float64Array): ConcurrencyLimit {
   switch (settings.kind) {
     case 'fixed':
       return new FixedLimit(settings.limit);

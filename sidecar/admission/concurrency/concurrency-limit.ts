@@ -19,6 +19,9 @@ export interface ConcurrencyLimit {
   readonly baseRttMs: number;
 }
 
+/** Where every algorithm keeps its estimate; 0 = at its initial value. */
+export const estimateCell = 0;
+
 /** Where a limit begins and what it never leaves; whole numbers, 1 ≤ min ≤ initial ≤ max. */
 export interface LimitRange {
   readonly min: number;

@@ -49,6 +49,11 @@ class OpenSide implements Side {
   refused(): void {}
 
   probeAnswered(): void {}
+  answered(): void {}
+
+  lingers(): boolean {
+    return false;
+  }
 
   turnTo(): number {
     return 0;

@@ -6,7 +6,6 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { Reason } from '../../../proto/reasons.ts';
 import { Admission, type AdmissionSettings, Decision } from '../../../sidecar/admission/admission.ts';
-import { PermitLedger } from '../../../sidecar/admission/permit-ledger.ts';
 import { fifo } from '../../../sidecar/admission/queue-settings.ts';
 import { SingleRateLimiter } from '../../../sidecar/admission/rate-limiter.ts';
 import { overseer } from '../../../sidecar/admission/seat.ts';
@@ -18,7 +17,7 @@ import { TestWaiter } from './test-waiter.ts';
 const queue = { ...fifo, requestsMax: 3, bytesMax: 100, waitMaxMs: 200 };
 
 function seats(count: number, settings: AdmissionSettings): { all: Admission[]; overseer: Admission; woken: number[] } {
-  const memory = new SharedArrayBuffer(PermitLedger.bytesFor(count));
+  const memory = new SharedArrayBuffer(Admission.bytesFor(count));
   const woken: number[] = [];
   const at = (index: number): Admission =>
     new Admission(settings, { index, count, wake: (seat) => woken.push(seat) }, memory);

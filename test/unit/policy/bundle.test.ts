@@ -67,7 +67,7 @@ describe('parseBundle', () => {
   it('refuses a union whose member it does not know rather than enforcing half of it', () => {
     const result = parseBundle({
       ...bundle,
-      stable: { ...minimalPolicy.spec, inbound: { concurrency: { vegas: {} } } },
+      stable: { ...minimalPolicy.spec, inbound: { concurrency: { clairvoyant: {} } } },
     });
     expect(!result.ok && result.errors.map((error) => error.pointer)).toEqual(['/stable/inbound/concurrency']);
   });

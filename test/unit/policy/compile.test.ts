@@ -41,6 +41,8 @@ describe('compile', () => {
         signalsAdmitted: false,
         admission: {
           limit: 64,
+          abandonAfterMs: 1000,
+          streamsMax: 1000,
           queue: {
             requestsMax: 100,
             bytesMax: 1_048_576,

@@ -42,7 +42,7 @@ describe('withDefaults', () => {
         { name: 'fast', scope: 'perProxy', rate: '500/s', burst: 500, ...plain },
         { name: 'slow', scope: 'perProxy', rate: '1/h', burst: 1, key: { path: {} }, keysMax: 10_000, ...plain },
       ],
-      concurrency: { fixed: { limit: 1 } },
+      concurrency: { fixed: { limit: 1, abandonAfter: '1s', streamsMax: 1000 } },
       queue: {
         requestsMax: 100,
         bytesMax: '1MiB',

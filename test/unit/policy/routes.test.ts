@@ -205,7 +205,7 @@ describe('routes of a document', () => {
         match: { method: 'PUT' },
         essential: true,
         inbound: {
-          concurrency: { fixed: { limit: 1 } },
+          concurrency: { fixed: { limit: 1, abandonAfter: '1s', streamsMax: 1000 } },
           queue: queueWithDefaults({}),
         },
         outbound: {},
