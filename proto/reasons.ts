@@ -104,6 +104,16 @@ export const reasonTable: readonly ReasonRow[] = [
     'its deadline comes before an answer could',
   ),
   row('paused', 'refused', 503, grpcStatus.resourceExhausted, true, 'the service takes no more requests for now'),
+  row(
+    'upstream_level',
+    'refused',
+    503,
+    grpcStatus.resourceExhausted,
+    true,
+    'shed by the caller: the service takes in only what is more important',
+  ),
+  row('client_throttle', 'refused', 503, grpcStatus.resourceExhausted, true, 'shed by the caller: the service sheds'),
+  row('degraded', 'refused', 503, grpcStatus.resourceExhausted, true, 'switched off while the service is overloaded'),
 ];
 
 /** Reason codes by camelCase name; the order is the table's. */
@@ -137,6 +147,9 @@ export const Reason = {
   queueShed: 26,
   deadlineUnreachable: 27,
   paused: 28,
+  upstreamLevel: 29,
+  clientThrottle: 30,
+  degraded: 31,
 } as const;
 
 export type ReasonCode = (typeof Reason)[keyof typeof Reason];

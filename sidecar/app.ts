@@ -11,7 +11,8 @@ import type { Log } from '../proto/kernel/log-format.ts';
 import type { PolicySpec } from '../proto/policy/schema.ts';
 import type { SidecarConfig } from './config.ts';
 import { ControlSide, type ProcessFacts, type Secrets } from './control-side.ts';
-import { DataPlane, standingPolicies } from './data-plane.ts';
+import { DataPlane } from './data-plane.ts';
+import { standingPolicies } from './file-policies.ts';
 import { Workers } from './workers.ts';
 
 export type { ProcessFacts, Secrets } from './control-side.ts';

@@ -15,17 +15,20 @@ import { XorShift32 } from '../proto/kernel/random.ts';
 import { TimerWheel } from '../proto/kernel/timer-wheel.ts';
 import type { PolicySpec } from '../proto/policy/schema.ts';
 import { DeliveryCredit } from './admission/delivery-credit.ts';
-import { ownerOf, type Seat } from './admission/seat.ts';
+import { alone, ownerOf, type Seat } from './admission/seat.ts';
 import { SelfShedder } from './admission/self-shedder.ts';
 import { type SidecarConfig, serviceNameOf, splitPair } from './config.ts';
 import type { ExchangeContext } from './exchange/context.ts';
+import { ContextTable } from './exchange/context-table.ts';
 import { Gate } from './exchange/gate.ts';
-import { Protocol } from './exchange/http-stream.ts';
 import { InboundSide } from './exchange/inbound.ts';
 import { MeshToken } from './exchange/mesh-token.ts';
 import { OutboundSide } from './exchange/outbound.ts';
+import { protocolChoice } from './exchange/protocol-choice.ts';
+import { RequestPriority } from './exchange/request-priority.ts';
 import { type Target, Targets } from './exchange/targets.ts';
 import { TrafficStats } from './exchange/traffic-stats.ts';
+import { Trust } from './exchange/trust.ts';
 import { type FlowReading, readFlow, type StreamView, viewStreams } from './http2/flow-view.ts';
 import { type ConnectionLimits, parseLimits } from './http2/limits.ts';
 import { BreakerLog } from './io/breaker-log.ts';
@@ -36,6 +39,7 @@ import { LimitLog, limitTrips } from './io/limit-trips.ts';
 import { type Entrance, Listener, type ListenPlace } from './io/listener.ts';
 import type { Plane } from './io/plane.ts';
 import type { OverloadReading } from './io/plane-readings.ts';
+import { type PriorityReading, priorityReading } from './io/priority-metrics.ts';
 import { accessLimiter, RequestLog } from './io/request-log.ts';
 import { Timers } from './io/timers.ts';
 import { openTls, type ProxyTls } from './io/tls/tls-setup.ts';
@@ -45,6 +49,7 @@ import { type EndpointHealthReading, healthReading } from './io/upstream/endpoin
 import { HealthChecks } from './io/upstream/health-checks.ts';
 import { UpstreamPool } from './io/upstream/pool.ts';
 import type { PoolCounts } from './io/upstream/pool-counts.ts';
+import { placesOf } from './places.ts';
 import { notShared, type Sharing } from './policy/sharing.ts';
 import { LivePolicy, type OnTransition, type PolicyOrigin, type StandingPolicy } from './policy/swap.ts';
 import type { BreakerTransition } from './resilience/breaker.ts';
@@ -73,6 +78,7 @@ export interface Common {
   readonly accessLines: SharedArrayBuffer;
   /** DeliveryCredit */
   readonly delivery: SharedArrayBuffer;
+  readonly contexts: SharedArrayBuffer;
   trafficOf(target: string): SharedArrayBuffer;
   /** `route`: whose breaker; '' = the service's. */
   onTransition(target: string, transition: BreakerTransition, route: string): void;
@@ -107,6 +113,7 @@ export class DataPlane implements Plane {
   private readonly limitLog: LimitLog;
   private readonly shedder: SelfShedder;
   private readonly gate: Gate;
+  private readonly priority: RequestPriority;
   private readonly requestLog: RequestLog;
   private readonly breakerLog: BreakerLog;
   private readonly context: ExchangeContext;
@@ -126,6 +133,11 @@ export class DataPlane implements Plane {
     this.shedder = new SelfShedder({ lagMsMax: config.shedLag, heapShareMax: config.shedHeapPercent / 100 });
     this.gate = new Gate(this.shedder);
     this.random = new XorShift32(options.seed);
+    this.priority = new RequestPriority({
+      table: new ContextTable(common?.keySeeds[0] ?? options.seed, common?.contexts, ownerOf(common?.seat ?? alone)),
+      random: this.random,
+      wallOriginMs: Date.now() - clock.nowMs,
+    });
     this.pool = new UpstreamPool({
       limits: this.limits,
       random: this.random,
@@ -282,6 +294,10 @@ export class DataPlane implements Plane {
     return limitTrips.counts;
   }
 
+  get priorities(): PriorityReading {
+    return priorityReading(this.priority.table, this.policy.inbound.levels);
+  }
+
   get flow(): FlowReading {
     return readFlow(flowBudget);
   }
@@ -305,6 +321,8 @@ export class DataPlane implements Plane {
       appAddress,
       appProtocol: protocolChoice(this.options.config.appProtocol),
       meshToken: this.meshToken(true),
+      trust: new Trust(this.options.meshToken !== undefined, this.options.config.upstreamTlsIdentity),
+      priority: this.priority,
     });
   }
 
@@ -317,6 +335,10 @@ export class DataPlane implements Plane {
       fixedTarget,
       upstreamProtocol: protocolChoice('auto'),
       meshToken: this.meshToken(false),
+      tells: this.options.meshToken !== undefined || this.options.config.upstreamTls,
+      own: this.policy,
+      priority: this.priority,
+      random: this.random,
     });
   }
 
@@ -367,28 +389,4 @@ export class DataPlane implements Plane {
   private shareOf(bound: number): number {
     return Math.max(1, Math.floor(bound / (this.common?.seat.count ?? 1)));
   }
-}
-
-export const filePolicyOrigin: PolicyOrigin = { epoch: '', version: 0, hash: 'file' };
-
-/** Policies of a file, in force in one thread. */
-export function standingPolicies(specs: ReadonlyMap<string, PolicySpec>): Map<string, StandingPolicy> {
-  const unshared = { origin: filePolicyOrigin, inbound: null, outbound: null };
-  return new Map([...specs].map(([target, spec]) => [target, { spec, ...unshared }]));
-}
-
-/** Where requests come in, by name. */
-export function placesOf(config: SidecarConfig): Map<string, ListenAddress> {
-  const places = new Map<string, ListenAddress>();
-  if (config.app !== undefined) places.set('inbound', config.inbound);
-  places.set('outbound', config.outbound);
-  for (const [port] of config.upstream.map(splitPair)) {
-    places.set(`upstream ${port}`, { host: '127.0.0.1', port: Number(port) });
-  }
-  return places;
-}
-
-function protocolChoice(setting: 'auto' | 'http2' | 'http1'): (callers: number) => number {
-  if (setting === 'auto') return (callers) => callers;
-  return setting === 'http2' ? () => Protocol.http2 : () => Protocol.http1;
 }

@@ -31,6 +31,7 @@ async function work(port: MessagePort, start: WorkerStart): Promise<void> {
       unrouted: memory.unrouted,
       accessLines: start.accessLines,
       delivery: start.delivery,
+      contexts: start.contexts,
       trafficOf: (target) => {
         const row = rows.get(target) ?? new SharedArrayBuffer(TrafficStats.bytes);
         rows.set(target, row);

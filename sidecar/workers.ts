@@ -16,9 +16,11 @@ import type { PolicySpec } from '../proto/policy/schema.ts';
 import { DeliveryCredit } from './admission/delivery-credit.ts';
 import { overseer } from './admission/seat.ts';
 import { type SidecarConfig, serviceNameOf, splitPair } from './config.ts';
-import { filePolicyOrigin, type ListeningAddresses, placesOf } from './data-plane.ts';
+import type { ListeningAddresses } from './data-plane.ts';
+import { ContextTable } from './exchange/context-table.ts';
 import { type Target, Targets } from './exchange/targets.ts';
 import { TrafficStats } from './exchange/traffic-stats.ts';
+import { filePolicyOrigin } from './file-policies.ts';
 import { mostHeld, type StreamView } from './http2/flow-view.ts';
 import { BreakerLog } from './io/breaker-log.ts';
 import { clock, clockOriginMs, tick } from './io/clock.ts';
@@ -29,6 +31,7 @@ import { type BoundSocket, bindSocket } from './io/threads/descriptors.ts';
 import type { FromWorker, WorkerStart } from './io/threads/messages.ts';
 import { Rounds } from './io/threads/rounds.ts';
 import { type SeatOwner, WorkerSeat } from './io/threads/worker-seat.ts';
+import { placesOf } from './places.ts';
 import type { Sharing } from './policy/sharing.ts';
 import { LivePolicy, type PolicyOrigin, type StandingPolicy } from './policy/swap.ts';
 import { AuthorityMap } from './routing/authority.ts';
@@ -69,6 +72,7 @@ export class Workers implements Plane, SeatOwner {
   private readonly ticketSeed: Uint8Array = randomBytes(32);
   private readonly accessLines = new SharedArrayBuffer(accessLimiterBytes);
   private readonly deliveryMemory = new SharedArrayBuffer(DeliveryCredit.bytes);
+  private readonly contexts = new SharedArrayBuffer(ContextTable.bytes);
   private readonly inbound: SummedTraffic;
   private readonly outboundUnrouted: SummedTraffic;
   private readonly outbound = new Map<string, SummedTraffic>();
@@ -221,6 +225,10 @@ export class Workers implements Plane, SeatOwner {
     return this.readings.overload;
   }
 
+  get priorities(): PlaneReadings['priorities'] {
+    return this.readings.priorities;
+  }
+
   get flow(): PlaneReadings['flow'] {
     return this.readings.flow;
   }
@@ -263,6 +271,7 @@ export class Workers implements Plane, SeatOwner {
       },
       accessLines: this.accessLines,
       delivery: this.deliveryMemory,
+      contexts: this.contexts,
       policies: new Map([...this.standing.keys()].map((target) => [target, this.standingOf(target)])),
       endpoints: this.endpoints,
       isDraining: this.isDraining,

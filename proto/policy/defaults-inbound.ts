@@ -1,5 +1,11 @@
 /** The inbound side with nothing left open. */
 import { concurrencyWithDefaults, type EffectiveConcurrency } from './defaults-concurrency.ts';
+import {
+  type EffectiveLevels,
+  type EffectivePriorities,
+  levelsWithDefaults,
+  prioritiesWithDefaults,
+} from './defaults-priorities.ts';
 import { type EffectiveQueue, queueWithDefaults } from './defaults-queue.ts';
 import { type EffectiveRateLimit, rateLimitWithDefaults } from './defaults-rate-limits.ts';
 import { type EffectiveSignals, signalsWithDefaults } from './defaults-signals.ts';
@@ -12,6 +18,8 @@ export interface EffectiveInbound {
   concurrency?: EffectiveConcurrency;
   queue?: EffectiveQueue;
   signals?: EffectiveSignals;
+  priorities?: EffectivePriorities;
+  levels?: EffectiveLevels;
   deadline?: DeadlineSpec;
   flowControl?: FlowControlSpec;
 }
@@ -23,6 +31,8 @@ export function inboundWithDefaults(inbound: InboundSpec): EffectiveInbound {
     ...(inbound.signals && { signals: signalsWithDefaults(inbound.signals) }),
     // A limit without a queue would refuse the smallest burst.
     ...(inbound.concurrency && { queue: queueWithDefaults(inbound.queue ?? {}) }),
+    ...(inbound.priorities && { priorities: prioritiesWithDefaults(inbound.priorities) }),
+    ...(inbound.levels && { levels: levelsWithDefaults(inbound.levels) }),
     ...(inbound.deadline && { deadline: inbound.deadline }),
     ...(inbound.flowControl && { flowControl: inbound.flowControl }),
   };

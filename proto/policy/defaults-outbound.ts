@@ -8,6 +8,7 @@ import {
 } from './defaults-endpoints.ts';
 import { type EffectiveFallback, fallbackWithDefaults } from './defaults-fallback.ts';
 import { type EffectiveHealthCheck, healthCheckWithDefaults } from './defaults-health-check.ts';
+import { type EffectiveThrottle, throttleWithDefaults } from './defaults-priorities.ts';
 import {
   type EffectiveHedging,
   type EffectiveRetries,
@@ -33,9 +34,12 @@ export interface EffectiveOutbound {
   outlierDetection?: EffectiveOutliers;
   loadBalancing?: EffectiveLoadBalancing;
   fallback?: EffectiveFallback;
+  throttle: EffectiveThrottle;
 }
 
-export function outboundWithDefaults(outbound: OutboundSpec): EffectiveOutbound {
+/** Without an outbound part callers obey nothing, so the throttle is off, too. */
+export function outboundWithDefaults(written: OutboundSpec | undefined): EffectiveOutbound {
+  const outbound = written ?? { throttle: { enabled: false } };
   return {
     ...(outbound.timeout !== undefined && { timeout: outbound.timeout }),
     ...(outbound.timeoutHeader !== undefined && { timeoutHeader: outbound.timeoutHeader }),
@@ -49,5 +53,6 @@ export function outboundWithDefaults(outbound: OutboundSpec): EffectiveOutbound 
     ...(outbound.outlierDetection && { outlierDetection: outliersWithDefaults(outbound.outlierDetection) }),
     ...(outbound.loadBalancing && { loadBalancing: loadBalancingWithDefaults(outbound.loadBalancing) }),
     ...(outbound.fallback && { fallback: fallbackWithDefaults(outbound.fallback) }),
+    throttle: throttleWithDefaults(outbound.throttle ?? {}),
   };
 }

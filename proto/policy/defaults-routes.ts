@@ -1,7 +1,8 @@
 /** Routes with nothing left open in the sections that they name; those that they do not name stay away. */
 import { type EffectiveInbound, inboundWithDefaults } from './defaults-inbound.ts';
 import { type EffectiveOutbound, outboundWithDefaults } from './defaults-outbound.ts';
-import type { RouteMatchSpec, RouteSpec } from './schema-routes.ts';
+import type { RouteMatchSpec } from './schema-match.ts';
+import type { RouteSpec } from './schema-routes.ts';
 
 export interface EffectiveRoute {
   name: string;

@@ -31,7 +31,7 @@ export function withDefaults(spec: PolicySpec): EffectiveSpec {
     target: { service: spec.target.service },
     enforcement: spec.enforcement ?? 'enforce',
     inbound: inboundWithDefaults(spec.inbound ?? {}),
-    outbound: outboundWithDefaults(spec.outbound ?? {}),
+    outbound: outboundWithDefaults(spec.outbound),
     ...(spec.routes && { routes: spec.routes.map(routeWithDefaults) }),
   };
 }

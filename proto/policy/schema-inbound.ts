@@ -3,7 +3,9 @@ import { type Static, Type } from 'typebox';
 import { ConcurrencySpec } from './schema-concurrency.ts';
 import { DeadlineSpec } from './schema-deadline.ts';
 import { FlowControlSpec } from './schema-flow-control.ts';
+import { LevelsSpec } from './schema-levels.ts';
 import { strict } from './schema-parts.ts';
+import { PrioritiesSpec } from './schema-priorities.ts';
 import { QueueSpec } from './schema-queue.ts';
 import { RateLimitSpec } from './schema-rate-limits.ts';
 import { SignalsSpec } from './schema-signals.ts';
@@ -16,6 +18,8 @@ export const InboundSpec = Type.Object(
     concurrency: Type.Optional(ConcurrencySpec),
     queue: Type.Optional(QueueSpec),
     signals: Type.Optional(SignalsSpec),
+    priorities: Type.Optional(PrioritiesSpec),
+    levels: Type.Optional(LevelsSpec),
     deadline: Type.Optional(DeadlineSpec),
     flowControl: Type.Optional(FlowControlSpec),
   },

@@ -9,6 +9,7 @@ import { LoadBalancingSpec } from './schema-load-balancing.ts';
 import { OutlierDetectionSpec } from './schema-outlier-detection.ts';
 import { duration, strict } from './schema-parts.ts';
 import { HedgingSpec, RetriesSpec } from './schema-retries.ts';
+import { ThrottleSpec } from './schema-throttle.ts';
 
 export const OutboundSpec = Type.Object(
   {
@@ -36,6 +37,7 @@ export const OutboundSpec = Type.Object(
     outlierDetection: Type.Optional(OutlierDetectionSpec),
     loadBalancing: Type.Optional(LoadBalancingSpec),
     fallback: Type.Optional(FallbackSpec),
+    throttle: Type.Optional(ThrottleSpec),
   },
   { ...strict, description: "Obeyed by the sidecars of the service's callers." },
 );

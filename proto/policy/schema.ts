@@ -21,13 +21,17 @@ export * from './schema-fallback.ts';
 export * from './schema-flow-control.ts';
 export * from './schema-health-check.ts';
 export * from './schema-inbound.ts';
+export * from './schema-levels.ts';
 export * from './schema-load-balancing.ts';
+export * from './schema-match.ts';
 export * from './schema-outbound.ts';
 export * from './schema-outlier-detection.ts';
 export { dnsLabelPattern, durationPattern, ratePattern, sizePattern } from './schema-parts.ts';
+export * from './schema-priorities.ts';
 export * from './schema-queue.ts';
 export * from './schema-rate-limits.ts';
 export * from './schema-routes.ts';
+export * from './schema-throttle.ts';
 
 export const policyApiVersion = 'weir.dev/v1alpha1';
 export const policyKind = 'TrafficPolicy';

@@ -1,7 +1,9 @@
 /** What a schema cannot say about the inbound side; one line for each section. */
 import type { Finding } from './problems.ts';
 import { limitsThatClash } from './validate-concurrency.ts';
+import { levelsWithoutQueue } from './validate-levels.ts';
 import { greaterThan } from './validate-order.ts';
+import { rulesThatClash } from './validate-priorities.ts';
 import { queueThatContradicts, queueWithoutLimit } from './validate-queue.ts';
 import { rateLimitsThatClash } from './validate-rate-limits.ts';
 
@@ -12,6 +14,8 @@ export function validateInbound(inbound: unknown, pointer: string): Finding[] {
     ...limitsThatClash(inbound, pointer),
     ...queueWithoutLimit(inbound, pointer),
     ...queueThatContradicts(inbound, pointer),
+    ...rulesThatClash(inbound, pointer),
+    ...levelsWithoutQueue(inbound, pointer),
     ...greaterThan(inbound, pointer, ['deadline'], 'default', 'max'),
   ];
 }

@@ -147,7 +147,8 @@ export class LevelControl {
     const { decrease, increase, nonEssentialTier, restoreAfterMs } = this.settings;
     if (this.isOverloaded()) {
       this.step = increase;
-      this.cutAt((1 - decrease) * Math.max(1, this.admitted - this.refusedBehind));
+      // What the queue refused may have come in before this window; what went on to the app is what it can take.
+      this.cutAt((1 - decrease) * Math.max(1, this.waited, this.admitted - this.refusedBehind));
     } else if (this.cut < levelCount) {
       // Something has to come in for the level to rise by.
       this.cutAt((1 + this.step) * Math.max(1, this.admitted));

@@ -209,7 +209,8 @@ export class Attempt implements AttemptView, StreamHandler, UpstreamWaiter {
       // The head of a gRPC answer may come long before the work is done: its first message counts.
       if (endStream || !this.owner.head.isGrpc) this.answer(list, endStream);
     }
-    this.owner.onAnswerHead(this, list, endStream);
+    const { owner } = this;
+    owner.onAnswerHead(this, list.status >= 200 ? owner.side.answerHead(owner, this, list) : list, endStream);
   }
 
   onData(buf: Buffer, start: number, end: number, endStream: boolean): void {

@@ -120,11 +120,11 @@ export class ContextTable {
     this.lock?.release();
   }
 
-  /** Fills `context`; false, and counted as lost, when the trace is not known. */
-  find(id: TraceId, nowMs: number): boolean {
+  /** Fills `context`; false when the trace is not known. Counted unless it does not matter. */
+  find(id: TraceId, nowMs: number, counts = true): boolean {
     this.lock?.acquire();
     const entry = this.entryOf(id, nowMs);
-    this.counters[entry < 0 ? unknownTrace : found]! += 1;
+    if (counts) this.counters[entry < 0 ? unknownTrace : found]! += 1;
     if (entry >= 0) this.read(entry);
     this.lock?.release();
     return entry >= 0;
@@ -134,6 +134,17 @@ export class ContextTable {
     this.lock?.acquire();
     this.counters[noTrace]! += 1;
     this.lock?.release();
+  }
+
+  /** Keyed by the secret. */
+  hashOf({ words }: TraceId): number {
+    let hash = this.seed;
+    for (let i = 0; i < 4; i++) {
+      hash = Math.imul(hash ^ words[i]!, 0x85ebca6b);
+      hash ^= hash >>> 15;
+    }
+    hash = Math.imul(hash ^ (hash >>> 13), 0xc2b2ae35);
+    return hash ^ (hash >>> 16);
   }
 
   private entryOf(id: TraceId, nowMs: number): number {
@@ -200,14 +211,8 @@ export class ContextTable {
     return (this.words[at + (i >> 2)]! >> (8 * (i & 3))) & 0xff;
   }
 
-  private bucketOf({ words }: TraceId): number {
-    let hash = this.seed;
-    for (let i = 0; i < 4; i++) {
-      hash = Math.imul(hash ^ words[i]!, 0x85ebca6b);
-      hash ^= hash >>> 15;
-    }
-    hash = Math.imul(hash ^ (hash >>> 13), 0xc2b2ae35);
-    return ((hash ^ (hash >>> 16)) >>> 0) % buckets;
+  private bucketOf(id: TraceId): number {
+    return (this.hashOf(id) >>> 0) % buckets;
   }
 }
 

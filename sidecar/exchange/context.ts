@@ -5,6 +5,7 @@
 import type { Random } from '../../proto/kernel/random.ts';
 import type { TimerWheel } from '../../proto/kernel/timer-wheel.ts';
 import type { Admission, Waiter } from '../admission/admission.ts';
+import type { LevelControl } from '../admission/level-control.ts';
 import type { FlowBudget } from '../http2/flow-budget.ts';
 import type { HeaderList } from '../http2/hpack/field.ts';
 import type { Fallback, FlowSettings } from '../policy/compiled.ts';
@@ -12,7 +13,9 @@ import type { RateLimitSignal } from '../policy/rate-limit-signals.ts';
 import type { RouteCounts } from '../policy/route-counts.ts';
 import type { Breaker } from '../resilience/breaker.ts';
 import type { Classifier } from '../resilience/classifier.ts';
+import type { ClientThrottle } from '../resilience/client-throttle.ts';
 import type { RetryPolicy } from '../resilience/retry-policy.ts';
+import type { StoredLevel } from '../resilience/stored-level.ts';
 import type { Endpoint } from '../routing/endpoint.ts';
 import type { HttpStream, Upstreams } from './http-stream.ts';
 import type { Target } from './targets.ts';
@@ -36,6 +39,30 @@ export interface RequestView extends Waiter {
   readonly protocol: number;
   readonly status: number;
   readonly grpcStatus: string;
+  /** 0 most important … 5; see proto/tiers.ts. */
+  tier: number;
+  /** 0 to 127, within the tier. */
+  userLevel: number;
+  /** On whose account it comes; '' = nobody's in particular. */
+  tenant: string;
+  /** Its rule of priorities says that it can be done without. */
+  isEssential: boolean;
+  /** A sidecar of the mesh sent it. */
+  isFromMesh: boolean;
+  /** What its sender kept back for a level, and itself. */
+  standsFor: number;
+  /** The app's calls for it are linked to it by its trace. */
+  isLinked: boolean;
+  /** Tier, user level and tenant go along to the target. */
+  carries: boolean;
+  /** By which it was judged, and of which its caller is told. */
+  levels: LevelControl | null;
+  /** When it passed the level, which waits to hear what became of it; -1 = it does not. */
+  passedLevelMs: number;
+  /** What answers say of the target's level goes there. */
+  storedLevel: StoredLevel | null;
+  /** It passed, and owes its end. */
+  throttle: ClientThrottle | null;
   /** Monotonic; 0 = none. */
   deadlineMs: number;
   /** When it would have been due, but for shadow; 0 = as it is. */
@@ -129,6 +156,8 @@ export interface Side {
   protocolFor(request: RequestView): number;
   /** The head as it goes on. */
   forwardedHead(request: RequestView, attempt: AttemptView): HeaderList;
+  /** An answer as the caller gets it. `attempt`: whose it is; null = our own refusal. */
+  answerHead(request: RequestView, attempt: AttemptView | null, list: HeaderList): HeaderList;
   /** The attempt goes elsewhere: gives back what `pick` took. */
   release(request: RequestView, attempt: AttemptView): void;
   /** The answer to a probe of a breaker begins. */

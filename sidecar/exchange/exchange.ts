@@ -9,19 +9,11 @@
  * an upstream the attempt's (attempt.ts); the exchange makes sure that whatever happens, the outcome is settled exactly
  * once and permits go back.
  */
-import { Timer } from '../../proto/kernel/timer-wheel.ts';
 import { Reason } from '../../proto/reasons.ts';
-import { Tier } from '../../proto/tiers.ts';
-import type { Admission } from '../admission/admission.ts';
 import { ErrorCode } from '../http2/constants.ts';
 import type { HeaderList } from '../http2/hpack/field.ts';
 import { SendQueue } from '../http2/send-queue.ts';
 import { ResetCause, type StreamHandler } from '../http2/stream.ts';
-import type { Fallback, FlowSettings } from '../policy/compiled.ts';
-import type { RateLimitSignal } from '../policy/rate-limit-signals.ts';
-import type { RouteCounts } from '../policy/route-counts.ts';
-import type { Breaker } from '../resilience/breaker.ts';
-import { defaultClassifier } from '../resilience/classifier.ts';
 import { Outcome } from '../resilience/outcome.ts';
 import type { RetryPolicy } from '../resilience/retry-policy.ts';
 import { AttemptEnd } from '../resilience/retry-rules.ts';
@@ -32,16 +24,14 @@ import type { ExchangeContext, Side } from './context.ts';
 import type { ContentSink, HttpStream } from './http-stream.ts';
 import type { Peer } from './peer.ts';
 import { contentOf, heldContentMax, keptIn, type Replay } from './replay.ts';
+import { RequestState } from './request-state.ts';
 import { endOfReset, reasonOfReset, resetTowardCaller, resetTowardUpstream } from './reset-codes.ts';
 import { StandIn, type StandInOwner, type Trouble } from './stand-in.ts';
-import type { Target } from './targets.ts';
-import type { TrafficStats } from './traffic-stats.ts';
 import { beginTries, Tries, type TriesOwner } from './tries.ts';
-import type { Turn } from './turn.ts';
 
 const Phase = { admitting: 0, queued: 1, connecting: 2, forwarding: 3, settled: 4 } as const;
 
-export class Exchange extends Timer implements TriesOwner, StandInOwner, StreamHandler {
+export class Exchange extends RequestState implements TriesOwner, StandInOwner, StreamHandler {
   readonly context: ExchangeContext;
   readonly side: Side;
   readonly down: HttpStream;
@@ -50,31 +40,9 @@ export class Exchange extends Timer implements TriesOwner, StandInOwner, StreamH
   readonly peerAddress: string;
   readonly peerIdentity: string;
   startedMs: number;
-  deadlineMs = 0;
-  shadowDeadlineMs = 0;
-  timeoutHeader = '';
-  connectTimeoutMs = 1000;
-  classifier = defaultClassifier;
-  retryAfterMs = 0;
-  limitSignal: RateLimitSignal | null = null;
-  turn: Turn | null = null;
-  traffic: TrafficStats | null = null;
-  counts: RouteCounts | null = null;
-  admission: Admission | null = null;
-  fallback: Fallback | null = null;
-  flow: FlowSettings | null = null;
-  holdsPermit = false;
-  admittedMs = 0;
-  isStream = false;
   endedMs: number;
-  target: Target | null = null;
-  breaker: Breaker | null = null;
-  isProbe = false;
-  generation = 0;
   /** What this request may make us hold while it waits: its head, and a window of content still to come. */
   readonly bytes: number;
-  tier: number = Tier.normal;
-  tenant = '';
   queueSlot = -1;
   status = 0;
   grpcStatus = '';
@@ -368,7 +336,7 @@ export class Exchange extends Timer implements TriesOwner, StandInOwner, StreamH
     this.status = answer.head.status;
     const { down } = this;
     this.grpcStatus = (answer.trailers ?? answer.head).grpcStatus;
-    sendAnswer(down, answer, this.head.method === 'HEAD');
+    sendAnswer(down, { ...answer, head: this.side.answerHead(this, null, answer.head) }, this.head.method === 'HEAD');
     if (this.held !== null) down.credit(this.held.bytes);
     // The caller need not send the rest of a request that nobody will read.
     if (this.endedMs < 0) down.reset(ErrorCode.noError);

@@ -1,10 +1,11 @@
 /**
  * The inbound steps, which protect the service's own app (DESIGN order): gate → mesh token → deadline → rate limits →
- * concurrency and queue → app. Settings come from the policy in force when the request arrived; it keeps them to its
- * end, whatever is swapped meanwhile.
+ * priority and level → concurrency and queue → app. Settings come from the policy in force when the request arrived; it
+ * keeps them to its end, whatever is swapped meanwhile.
  */
 import type { TimerWheel } from '../../proto/kernel/timer-wheel.ts';
 import { Reason } from '../../proto/reasons.ts';
+import { priorityOf } from '../../proto/tiers.ts';
 import { Decision } from '../admission/admission.ts';
 import type { DeliveryCredit } from '../admission/delivery-credit.ts';
 import type { HeaderList } from '../http2/hpack/field.ts';
@@ -19,7 +20,10 @@ import type { MeshToken } from './mesh-token.ts';
 import { withTimeLeft } from './onward-head.ts';
 import { leaveBehind, onAttemptOver, onFirstAnswer } from './permit.ts';
 import { RateLimitStep } from './rate-limit-step.ts';
+import type { RequestPriority } from './request-priority.ts';
 import type { TrafficStats } from './traffic-stats.ts';
+import type { Trust } from './trust.ts';
+import { headForApp, withLevel } from './weir-fields.ts';
 
 export interface InboundOptions {
   readonly clock: Clock;
@@ -35,7 +39,12 @@ export interface InboundOptions {
   readonly appProtocol: (callers: number) => number;
   /** null when the listener is on loopback and no token was configured. */
   readonly meshToken: MeshToken | null;
+  readonly trust: Trust;
+  readonly priority: RequestPriority;
 }
+
+/** A level changes within a second. */
+const levelRetryAfterMs = 1000;
 
 export class InboundSide implements Side {
   readonly name = 'inbound';
@@ -58,6 +67,7 @@ export class InboundSide implements Side {
     const refusal = this.options.gate.refusalOf(request);
     if (refusal !== Reason.none) return refusal;
     if (meshToken !== null && !meshToken.accepts(request.head)) return Reason.unauthenticated;
+    request.isFromMesh = this.options.trust.isFromMesh(request.peerIdentity);
     const inbound = policy.inboundFor(request.head);
     request.counts = inbound.counts;
     request.flow = inbound.flow;
@@ -71,7 +81,12 @@ export class InboundSide implements Side {
   }
 
   /** Into the service, or its queue. */
-  private enter(request: RequestView, { admission, shadow }: CompiledInbound, nowMs: number): number {
+  private enter(request: RequestView, inbound: CompiledInbound, nowMs: number): number {
+    const { admission, shadow } = inbound;
+    if (inbound.priorities !== null || inbound.levels !== null) {
+      const reason = this.judge(request, inbound, nowMs);
+      if (reason !== Reason.none) return reason;
+    }
     // Without a limit nothing waits.
     if (admission === null) return this.options.delivery.tryTake() ? Decision.admitted : Reason.paused;
     request.admission = admission;
@@ -86,7 +101,42 @@ export class InboundSide implements Side {
     return shadow ? Decision.admitted : decision;
   }
 
-  pick(_request: RequestView): string {
+  /** How important is it, and is that enough now? */
+  private judge(request: RequestView, inbound: CompiledInbound, nowMs: number): number {
+    const { levels, priorities, shadow } = inbound;
+    this.options.priority.enter(request, priorities, nowMs);
+    request.isLinked = priorities !== null;
+    if (levels === null) return Reason.none;
+    request.levels = levels;
+    request.retryAfterMs = levelRetryAfterMs;
+    if (!(inbound.essential && request.isEssential) && levels.isNonEssentialOff(nowMs)) {
+      if (!shadow) return Reason.degraded;
+      countWouldReject(request, Reason.degraded);
+    } else if (levels.admits(priorityOf(request.tier, request.userLevel), request.standsFor, nowMs)) {
+      request.passedLevelMs = nowMs;
+    } else {
+      if (!shadow) return Reason.shed;
+      countWouldReject(request, Reason.shed);
+    }
+    return Reason.none;
+  }
+
+  private recordQueueing(request: RequestView, nowMs: number): void {
+    request.levels!.recordQueueing(nowMs - request.passedLevelMs);
+    request.passedLevelMs = -1;
+  }
+
+  /** It passed the level and never came to the app. Whoever went away of itself says nothing. */
+  private countRefusedBehind(request: RequestView, reason: number): void {
+    request.passedLevelMs = -1;
+    if (reason !== Reason.cancelled) request.levels!.recordRefusedBehind();
+  }
+
+  pick(request: RequestView): string {
+    const nowMs = this.options.clock.nowMs;
+    // In shadow it waits on while the app works.
+    if (request.passedLevelMs >= 0 && request.queueSlot < 0) this.recordQueueing(request, nowMs);
+    if (request.isLinked) this.options.priority.remember(request, nowMs);
     return this.options.appAddress;
   }
 
@@ -100,10 +150,13 @@ export class InboundSide implements Side {
   }
 
   forwardedHead(request: RequestView): HeaderList {
-    const { meshToken, clock } = this.options;
-    const head = meshToken === null ? request.head : meshToken.strip(request.head);
+    const head = headForApp(request.head, request.isFromMesh);
     if (request.deadlineMs === 0) return head;
-    return withTimeLeft(head, Math.max(1, request.deadlineMs - clock.nowMs), request.timeoutHeader);
+    return withTimeLeft(head, Math.max(1, request.deadlineMs - this.options.clock.nowMs), request.timeoutHeader);
+  }
+
+  answerHead({ levels, isFromMesh }: RequestView, _attempt: AttemptView | null, list: HeaderList): HeaderList {
+    return levels === null || !isFromMesh ? list : withLevel(list, levels.level);
   }
 
   isShut(): boolean {
@@ -132,6 +185,7 @@ export class InboundSide implements Side {
 
   wouldRefuse(request: RequestView, reason: number): void {
     countWouldReject(request, reason);
+    if (request.passedLevelMs >= 0) this.countRefusedBehind(request, reason);
   }
 
   refused(reason: number, isRequest: boolean): void {
@@ -142,6 +196,11 @@ export class InboundSide implements Side {
     const nowMs = this.options.clock.nowMs;
     countEnd(this.options.traffic, request.counts, outcome, reason, nowMs - request.startedMs);
     countLate(request, nowMs);
+    if (request.passedLevelMs >= 0) {
+      if (request.address === '') this.countRefusedBehind(request, reason);
+      else this.recordQueueing(request, request.queueSlot >= 0 ? nowMs : request.admittedMs);
+    }
+    if (request.isLinked && reason === Reason.none) this.options.priority.answered(request, nowMs);
     const { admission, turn } = request;
     if (turn !== null) this.rateLimits.cancel(turn);
     if (admission === null) return;

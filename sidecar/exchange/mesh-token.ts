@@ -3,16 +3,19 @@
  * header, a listener that has it takes nothing without it, and the app never sees it. The comparison takes the same time wherever the first
  * difference lies.
  */
-import { HeaderList } from '../http2/hpack/field.ts';
+import { type Field, fieldOf, HeaderList } from '../http2/hpack/field.ts';
 
 const fieldName = 'weir-mesh-token';
 
 export class MeshToken {
+  /** As it is sent. */
+  readonly field: Field;
   private readonly token: string;
   /** Whether requests must carry it (the listener is reachable from outside). */
   private readonly isRequired: boolean;
 
   constructor(token: string, isRequired: boolean) {
+    this.field = fieldOf(fieldName, token);
     this.token = token;
     this.isRequired = isRequired;
   }
@@ -28,14 +31,7 @@ export class MeshToken {
     return difference === 0;
   }
 
-  /** The head without the token; kept on the interned list, so that repeated heads cost nothing. */
-  strip(head: HeaderList): HeaderList {
-    if (head.derived instanceof HeaderList) return head.derived;
-    const stripped = head.get(fieldName) === undefined ? head : head.with({ remove: [fieldName] });
-    head.derived = stripped;
-    return stripped;
-  }
-
+  /** The head with the token; kept on the interned list, so that repeated heads cost nothing. */
   add(head: HeaderList): HeaderList {
     if (head.derived instanceof HeaderList) return head.derived;
     const added = head.with({ set: [[fieldName, this.token]] });

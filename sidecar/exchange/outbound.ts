@@ -1,12 +1,14 @@
 /**
  * The outbound steps, which protect the services that the app calls: which service (authority or local port) → deadline
- * → breaker (fleet or local) → endpoint by P2C. There is no queue here but the short wait for a connection.
+ * → priority → breaker (fleet or local) → the target's level → client throttle → endpoint by P2C. There is no queue here
+ * but the short wait for a connection.
  */
+import type { Random } from '../../proto/kernel/random.ts';
 import { Reason } from '../../proto/reasons.ts';
+import { levelCount, priorityOf } from '../../proto/tiers.ts';
 import type { HeaderList } from '../http2/hpack/field.ts';
 import type { CompiledOutbound } from '../policy/compiled.ts';
-
-import { passThroughOutbound } from '../policy/swap.ts';
+import { type LivePolicy, passThroughOutbound } from '../policy/swap.ts';
 import type { Breaker } from '../resilience/breaker.ts';
 import { BreakerState } from '../resilience/breaker-state.ts';
 
@@ -19,8 +21,10 @@ import { setDeadline } from './deadline-of.ts';
 import type { Gate } from './gate.ts';
 import type { MeshToken } from './mesh-token.ts';
 import { headOfRetry, withTimeLeft } from './onward-head.ts';
+import type { RequestPriority } from './request-priority.ts';
 import type { Target, Targets } from './targets.ts';
 import type { TrafficStats } from './traffic-stats.ts';
+import { headForMesh, levelTold, withLevel } from './weir-fields.ts';
 
 export interface OutboundOptions {
   readonly clock: Clock;
@@ -33,7 +37,16 @@ export interface OutboundOptions {
   readonly upstreamProtocol: (callers: number) => number;
   /** Shown to the sidecars of others; null when none is configured. */
   readonly meshToken: MeshToken | null;
+  /** Whether targets can tell that we are of the mesh; to others nothing is told. */
+  readonly tells: boolean;
+  /** Of the own service: whether requests that come in are remembered. */
+  readonly own: LivePolicy;
+  readonly priority: RequestPriority;
+  readonly random: Random;
 }
+
+/** A level, and a share of refusals, change within a second. */
+const shedRetryAfterMs = 1000;
 
 export class OutboundSide implements Side {
   readonly name = 'outbound';
@@ -61,6 +74,10 @@ export class OutboundSide implements Side {
     request.counts = outbound.counts;
     request.fallback = outbound.fallback;
     setDeadline(request, outbound.deadline, nowMs);
+    const links = this.options.own.inbound.priorities !== null;
+    if (links || outbound.priorities !== null || outbound.level !== null) {
+      this.options.priority.inherit(request, links, outbound.priorities, nowMs);
+    }
     return this.admitTo(target, outbound, request, nowMs);
   }
 
@@ -73,7 +90,7 @@ export class OutboundSide implements Side {
   }
 
   admitAgain(request: RequestView): number {
-    return this.acquire(request, this.outboundOf(request), this.options.clock.nowMs);
+    return this.askBreaker(request, this.outboundOf(request), this.options.clock.nowMs);
   }
 
   private outboundOf({ target, head }: RequestView): CompiledOutbound {
@@ -95,12 +112,14 @@ export class OutboundSide implements Side {
     request.connectTimeoutMs = outbound.connectTimeoutMs;
     request.retryPolicy = outbound.retries;
     request.classifier = outbound.classifier;
-    return this.acquire(request, outbound, nowMs);
+    const reason = this.askBreaker(request, outbound, nowMs);
+    if (reason !== Reason.none || (outbound.level === null && outbound.throttle === null)) return reason;
+    return this.askTarget(request, outbound, nowMs);
   }
 
-  private acquire(request: RequestView, outbound: CompiledOutbound, nowMs: number): number {
+  private askBreaker(request: RequestView, outbound: CompiledOutbound, nowMs: number): number {
     const { breaker } = outbound;
-    if (breaker === null) return 0;
+    if (breaker === null) return Reason.none;
     const waitMs = breaker.tryAcquire(nowMs);
     if (waitMs > 0) {
       if (!outbound.shadow) {
@@ -108,12 +127,31 @@ export class OutboundSide implements Side {
         return breaker.refusalReason;
       }
       countWouldReject(request, breaker.refusalReason);
-      return 0;
+      return Reason.none;
     }
     request.breaker = breaker;
     request.isProbe = breaker.lastAcquireWasProbe;
     request.generation = breaker.generation;
-    return 0;
+    return Reason.none;
+  }
+
+  /** What the target said of itself: which priorities it takes in, and how much it sheds. */
+  private askTarget(request: RequestView, outbound: CompiledOutbound, nowMs: number): number {
+    const { level, throttle, shadow } = outbound;
+    request.retryAfterMs = shedRetryAfterMs;
+    if (level !== null) {
+      const priority = priorityOf(request.tier, request.userLevel);
+      request.storedLevel = level;
+      if (!level.admits(priority, nowMs)) {
+        if (!shadow) return Reason.upstreamLevel;
+        countWouldReject(request, Reason.upstreamLevel);
+      } else if (level.isProbe(priority)) request.standsFor = 1 + level.takeKept();
+    }
+    if (throttle === null) return Reason.none;
+    if (throttle.tryPass(request.tier, this.options.random, nowMs)) request.throttle = throttle;
+    else if (shadow) countWouldReject(request, Reason.clientThrottle);
+    else return Reason.clientThrottle;
+    return Reason.none;
   }
 
   pick(request: RequestView, attempt: AttemptView): string {
@@ -163,12 +201,22 @@ export class OutboundSide implements Side {
   }
 
   forwardedHead(request: RequestView, attempt: AttemptView): HeaderList {
-    const { meshToken } = this.options;
-    const head = meshToken === null ? request.head : meshToken.add(request.head);
-    const own = attempt.number === 1 ? head : headOfRetry(head, attempt.number);
+    const { meshToken, tells } = this.options;
+    const isRetry = attempt.number > 1;
+    let { head } = request;
+    if (tells && request.carries) head = headForMesh(head, request, isRetry, meshToken);
+    else if (meshToken !== null) head = meshToken.add(head);
+    if (isRetry) head = headOfRetry(head, attempt.number);
     const endMs = endOf(request, attempt);
-    if (endMs === Number.POSITIVE_INFINITY) return own;
-    return withTimeLeft(own, Math.max(1, endMs - this.options.clock.nowMs), request.timeoutHeader);
+    if (endMs === Number.POSITIVE_INFINITY) return head;
+    return withTimeLeft(head, Math.max(1, endMs - this.options.clock.nowMs), request.timeoutHeader);
+  }
+
+  answerHead({ storedLevel }: RequestView, attempt: AttemptView | null, list: HeaderList): HeaderList {
+    if (storedLevel === null || attempt === null || attempt.endpoint === null) return list;
+    const level = levelTold(list);
+    storedLevel.onTold(level, attempt.endpoint, this.options.clock.nowMs);
+    return level === levelCount ? list : withLevel(list, levelCount);
   }
 
   release(_request: RequestView, attempt: AttemptView): void {
@@ -229,6 +277,8 @@ export class OutboundSide implements Side {
   settle(request: RequestView, outcome: number, reason: number): void {
     const nowMs = this.options.clock.nowMs;
     const durationMs = nowMs - request.startedMs;
+    const { throttle } = request;
+    if (throttle !== null) throttle.record(request.tier, reason === Reason.none && outcome === Outcome.ignored, nowMs);
     if (request.traffic !== null) countEnd(request.traffic, request.counts, outcome, reason, durationMs);
     countLate(request, nowMs);
     this.giveBack(request);

@@ -16,6 +16,7 @@ import { createDoor } from './door.ts';
 import { defineFlowMetrics } from './flow-metrics.ts';
 import type { WorkerReading } from './plane.ts';
 import type { OverloadReading } from './plane-readings.ts';
+import { definePriorityMetrics, type PriorityReading } from './priority-metrics.ts';
 import { defineRetryMetrics } from './retry-metrics.ts';
 import { defineRouteMetrics, type RouteReading } from './route-metrics.ts';
 import { defineTlsMetrics } from './tls/tls-metrics.ts';
@@ -38,6 +39,7 @@ export interface MetricFacts {
   breakerTransitions(): ReadonlyMap<string, number>;
   overload(): OverloadReading;
   flow(): FlowReading;
+  priorities(): PriorityReading;
   /** Empty where requests run in the main thread. */
   workers(): readonly WorkerReading[];
   /** By `Limit` code. */
@@ -64,6 +66,7 @@ export function metricsDoor(facts: MetricFacts, token: string | undefined): Fast
   defineMetrics(registry, facts);
   defineFlowMetrics(registry, () => facts.flow());
   defineRetryMetrics(registry, () => facts.traffic());
+  definePriorityMetrics(registry, () => facts.priorities());
   defineRouteMetrics(registry, () => facts.routes());
   defineConcurrencyMetrics(registry, () => facts.limits());
   defineTlsMetrics(registry, () => facts.tls());

@@ -3,6 +3,7 @@
  * threads become one. Whoever adds a reading says here how it is summed.
  */
 import { type FlowReading, sumFlow } from '../http2/flow-view.ts';
+import { type PriorityReading, sumPriorities } from './priority-metrics.ts';
 import { sumReadings as sumOfTls, type TlsReading } from './tls/tls-stats.ts';
 import type { EndpointView } from './upstream/endpoint-connections.ts';
 import { type EndpointHealthReading, worstHealth } from './upstream/endpoint-health.ts';
@@ -30,6 +31,7 @@ export interface PlaneReadings {
   /** How much the proxy sheds to save itself. */
   readonly overload: OverloadReading;
   readonly flow: FlowReading;
+  readonly priorities: PriorityReading;
   /** How often peers ran into bounds of the HTTP/2 engine, by `Limit` code. */
   readonly limitTrips: Float64Array;
   /** Handshakes, PROXY headers and certificates; null before it listens. */
@@ -38,7 +40,7 @@ export interface PlaneReadings {
 
 export function readingsOf(plane: PlaneReadings): PlaneReadings {
   const { connections, drainingConnections, streams, bufferedBytes, upstreamConnections, endpointHealth } = plane;
-  const { poolCounts, loopLagMs, overload, flow, limitTrips, tls } = plane;
+  const { poolCounts, loopLagMs, overload, flow, priorities, limitTrips, tls } = plane;
   return {
     connections,
     drainingConnections,
@@ -50,6 +52,7 @@ export function readingsOf(plane: PlaneReadings): PlaneReadings {
     loopLagMs,
     overload,
     flow,
+    priorities,
     limitTrips,
     tls,
   };
@@ -90,6 +93,7 @@ export function sumOf(all: readonly PlaneReadings[]): PlaneReadings {
     loopLagMs: Math.max(0, ...all.map((one) => one.loopLagMs)),
     overload: all.reduce((worst, { overload }) => worse(worst, overload), noOverload),
     flow: sumFlow(all.map((one) => one.flow)),
+    priorities: sumPriorities(all.map((one) => one.priorities)),
     limitTrips,
     tls: tls.length === 0 ? null : sumOfTls(tls),
   };

@@ -24,6 +24,7 @@ import type { BundleVerdict, Log, Mesh, TargetLink } from './control-link/mesh.t
 import type { BreakerReading, MetricFacts } from './metrics-door.ts';
 import type { Plane, WorkerReading } from './plane.ts';
 import type { OverloadReading } from './plane-readings.ts';
+import type { PriorityReading } from './priority-metrics.ts';
 import type { RouteReading } from './route-metrics.ts';
 import type { TlsReading } from './tls/tls-stats.ts';
 import type { EndpointHealthReading } from './upstream/endpoint-health.ts';
@@ -195,6 +196,10 @@ export class ProxyMesh implements Mesh, MetricFacts, AdminFacts {
     return this.parts.isConnected();
   }
 
+  priorities(): PriorityReading {
+    return this.parts.plane.priorities;
+  }
+
   overload(): OverloadReading {
     return this.parts.plane.overload;
   }
@@ -252,6 +257,7 @@ export class ProxyMesh implements Mesh, MetricFacts, AdminFacts {
       queued: this.queueDepth(),
       loopLagMs,
       overload: this.overload(),
+      priorities: this.priorities(),
       flowControl: flowView(this.flow()),
       workers: this.workers(),
       http2Limits: this.limitTripsByName(),

@@ -1,12 +1,15 @@
 /** The inbound side from a spec to settings; one line for each section. */
 import type { EffectiveInbound } from '../../proto/policy/defaults-inbound.ts';
 import type { AdmissionSettings } from '../admission/admission.ts';
+import type { LevelSettings } from '../admission/level-control.ts';
 import { type Classifier, defaultClassifier } from '../resilience/classifier.ts';
 import { admissionSettings } from './compile-admission.ts';
 import { inboundDeadline, noDeadline } from './compile-deadline.ts';
 import { flowSettings } from './compile-flow-control.ts';
+import { levelSettings, priorityClasses } from './compile-priorities.ts';
 import { type RateLimitSettings, rateLimitSettings } from './compile-rate-limits.ts';
 import type { DeadlineSettings, FlowSettings } from './compiled.ts';
+import type { PriorityClasses } from './priority-classes.ts';
 
 export interface InboundSettings {
   readonly shadow: boolean;
@@ -18,6 +21,8 @@ export interface InboundSettings {
   readonly flow: FlowSettings | null;
   /** What the app's answers mean. */
   readonly classifier: Classifier;
+  readonly priorities: PriorityClasses | null;
+  readonly levels: LevelSettings | null;
 }
 
 export const passThroughInboundSettings: InboundSettings = {
@@ -29,6 +34,8 @@ export const passThroughInboundSettings: InboundSettings = {
   deadline: noDeadline,
   flow: null,
   classifier: defaultClassifier,
+  priorities: null,
+  levels: null,
 };
 
 export function compileInbound(inbound: EffectiveInbound, classifier: Classifier, shadow: boolean): InboundSettings {
@@ -42,5 +49,7 @@ export function compileInbound(inbound: EffectiveInbound, classifier: Classifier
     deadline: inboundDeadline(inbound.deadline, shadow),
     flow: inbound.flowControl && !shadow ? flowSettings(inbound.flowControl) : null,
     classifier,
+    priorities: inbound.priorities ? priorityClasses(inbound.priorities) : null,
+    levels: inbound.levels ? levelSettings(inbound.levels) : null,
   };
 }

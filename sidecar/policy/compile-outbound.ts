@@ -1,7 +1,9 @@
 /** The outbound side from a spec to settings; one line for each section. */
+import type { EffectiveInbound } from '../../proto/policy/defaults-inbound.ts';
 import { defaultConnectTimeout, type EffectiveOutbound } from '../../proto/policy/defaults-outbound.ts';
 import type { BreakerSettings } from '../resilience/breaker.ts';
 import { Classifier, defaultClassifier } from '../resilience/classifier.ts';
+import type { ThrottleSettings } from '../resilience/client-throttle.ts';
 import type { HealthCheckSettings } from '../resilience/health.ts';
 import type { RetrySettings } from '../resilience/retry-policy.ts';
 import { defaultEndpointSettings, type EndpointSettings } from '../routing/endpoint-settings.ts';
@@ -10,8 +12,10 @@ import { headerName, noDeadline } from './compile-deadline.ts';
 import { endpointSettings } from './compile-endpoints.ts';
 import { type FallbackSettings, fallbackSettings } from './compile-fallback.ts';
 import { healthCheckSettings } from './compile-health-check.ts';
+import { priorityClasses, throttleSettings } from './compile-priorities.ts';
 import { retrySettings } from './compile-retries.ts';
 import type { DeadlineSettings } from './compiled.ts';
+import type { PriorityClasses } from './priority-classes.ts';
 import { milliseconds } from './units.ts';
 
 export interface OutboundSettings {
@@ -26,6 +30,10 @@ export interface OutboundSettings {
   readonly classifier: Classifier;
   readonly endpoints: EndpointSettings;
   readonly fallback: FallbackSettings | null;
+  readonly throttle: ThrottleSettings | null;
+  /** Whether the service has levels, of which it tells its callers. */
+  readonly toldLevels: boolean;
+  readonly priorities: PriorityClasses | null;
 }
 
 export const passThroughOutboundSettings: OutboundSettings = {
@@ -39,9 +47,17 @@ export const passThroughOutboundSettings: OutboundSettings = {
   classifier: defaultClassifier,
   endpoints: defaultEndpointSettings,
   fallback: null,
+  throttle: null,
+  toldLevels: false,
+  priorities: null,
 };
 
-export function compileOutbound(outbound: EffectiveOutbound, shadow: boolean): OutboundSettings {
+/** Callers also obey what the inbound side tells them, or sorts requests by. */
+export function compileOutbound(
+  outbound: EffectiveOutbound,
+  inbound: EffectiveInbound,
+  shadow: boolean,
+): OutboundSettings {
   const timeoutMs = milliseconds(outbound.timeout);
   const breaker = outbound.circuitBreaker;
   const settings = breaker ? breakerSettings(breaker, timeoutMs) : null;
@@ -57,6 +73,9 @@ export function compileOutbound(outbound: EffectiveOutbound, shadow: boolean): O
     classifier: classifierOf(outbound),
     endpoints: endpointSettings(outbound, ofEndpoints ? settings : null, shadow),
     fallback: outbound.fallback ? fallbackSettings(outbound.fallback) : null,
+    throttle: throttleSettings(outbound.throttle),
+    toldLevels: inbound.levels !== undefined,
+    priorities: inbound.priorities ? priorityClasses(inbound.priorities) : null,
   };
 }
 

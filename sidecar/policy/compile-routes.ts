@@ -21,7 +21,7 @@ export interface OwnSections {
 
 export function compileRoutes({ inbound, outbound, routes = [] }: EffectiveSpec, shadow: boolean): RouteSettings[] {
   return routes.map((route) => {
-    const ofRoute = compileOutbound({ ...outbound, ...route.outbound }, shadow);
+    const ofRoute = compileOutbound({ ...outbound, ...route.outbound }, { ...inbound, ...route.inbound }, shadow);
     return {
       name: route.name,
       match: routeMatch(route.match),

@@ -33,7 +33,7 @@ export function compile(spec: PolicySpec | null): PolicySettings {
   if (spec === null || spec.enforcement === 'disabled') return passThroughSettings;
   const effective = withDefaults(spec);
   const shadow = effective.enforcement === 'shadow';
-  const outbound = compileOutbound(effective.outbound, shadow);
+  const outbound = compileOutbound(effective.outbound, effective.inbound, shadow);
   return {
     inbound: compileInbound(effective.inbound, outbound.classifier, shadow),
     outbound,

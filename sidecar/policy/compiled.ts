@@ -3,13 +3,17 @@
  * request reads these once, when it arrives, and keeps them to its end, whatever is swapped meanwhile.
  */
 import type { Admission } from '../admission/admission.ts';
+import type { LevelControl } from '../admission/level-control.ts';
 import type { Breaker } from '../resilience/breaker.ts';
 import type { Classifier } from '../resilience/classifier.ts';
+import type { ClientThrottle } from '../resilience/client-throttle.ts';
 import type { HealthCheckSettings } from '../resilience/health.ts';
 import type { RetryPolicy } from '../resilience/retry-policy.ts';
 import type { StaleAnswers } from '../resilience/stale-answers.ts';
+import type { StoredLevel } from '../resilience/stored-level.ts';
 import type { EndpointSettings } from '../routing/endpoint-settings.ts';
 import type { FallbackSettings } from './compile-fallback.ts';
+import type { PriorityClasses } from './priority-classes.ts';
 import type { RateLimitSignals } from './rate-limit-signals.ts';
 import type { RouteCounts } from './route-counts.ts';
 
@@ -88,6 +92,9 @@ export interface CompiledInbound {
   readonly deadline: DeadlineSettings;
   readonly flow: FlowSettings | null;
   readonly classifier: Classifier;
+  /** null: nothing tells requests apart, and nothing is remembered of them. */
+  readonly priorities: PriorityClasses | null;
+  readonly levels: LevelControl | null;
   /** false: can be done without, and goes first. */
   readonly essential: boolean;
   /** What the request's route counts; null where the policy has no route for it. */
@@ -116,6 +123,12 @@ export interface CompiledOutbound {
   /** Those of the service count, whatever the route: routes share endpoints. */
   readonly endpoints: EndpointSettings;
   readonly fallback: Fallback | null;
+  /** null: never. */
+  readonly throttle: ClientThrottle | null;
+  /** The level that the target told; null where its policy has no levels. */
+  readonly level: StoredLevel | null;
+  /** Those of the target, by which a request that begins here is judged; null where its policy has none. */
+  readonly priorities: PriorityClasses | null;
   readonly essential: boolean;
   readonly counts: RouteCounts | null;
 }

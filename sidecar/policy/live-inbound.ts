@@ -5,6 +5,7 @@
  */
 import { canonicalJson } from '../../proto/policy/canonical-json.ts';
 import { Admission, type AdmissionSettings } from '../admission/admission.ts';
+import { LevelControl, type LevelSettings } from '../admission/level-control.ts';
 import { unlimited } from './compile-admission.ts';
 import { type InboundSettings, passThroughInboundSettings } from './compile-inbound.ts';
 import type { RateLimitSettings } from './compile-rate-limits.ts';
@@ -20,6 +21,7 @@ export const passThroughInbound: CompiledInbound = {
   rateLimits: [],
   rateLimitSignals: null,
   admission: null,
+  levels: null,
   essential: true,
   counts: null,
 };
@@ -39,6 +41,7 @@ export class LiveInbound {
   private admissionMemory: SharedArrayBuffer | null = null;
   /** What the algorithm of the limit knows; another one gets memory of its own. */
   private limitMemory: SharedArrayBuffer | null = null;
+  private levels: LevelControl | null = null;
   private readonly sharing: Sharing;
   private admissionSettings: AdmissionSettings = unlimited;
 
@@ -66,6 +69,7 @@ export class LiveInbound {
       rateLimits: owns('rateLimits') ? rules : route!.service.rateLimits,
       rateLimitSignals: owns('rateLimits') ? signalsOf(rules) : route!.service.rateLimitSignals,
       admission: owns('concurrency') ? this.admissionFor(settings.admission, given) : route!.service.admission,
+      levels: route === null ? this.levelsFor(settings.levels) : route.service.levels,
       essential: route?.essential ?? true,
       counts: route?.counts ?? null,
     };
@@ -94,6 +98,13 @@ export class LiveInbound {
 
   private memoryFor({ algorithm }: AdmissionSettings, given: PolicyMemory | null): SharedArrayBuffer | null {
     return algorithm === undefined ? null : (given?.limit ?? memoryForLimit(this.sharing));
+  }
+
+  private levelsFor(settings: LevelSettings | null): LevelControl | null {
+    if (settings === null || this.levels === null || !isSame(this.levels.settings, settings)) {
+      this.levels = settings === null ? null : new LevelControl(settings);
+    }
+    return this.levels;
   }
 
   private ruleFor(settings: RateLimitSettings, given: SharedArrayBuffer | null): Rule {

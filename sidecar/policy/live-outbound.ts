@@ -4,9 +4,11 @@
  */
 import { ownerOf } from '../admission/seat.ts';
 import { Breaker, type BreakerTransition } from '../resilience/breaker.ts';
+import { ClientThrottle } from '../resilience/client-throttle.ts';
 import { RetryPolicy } from '../resilience/retry-policy.ts';
 import { SharedBreaker } from '../resilience/shared-breaker.ts';
 import { StaleAnswers, type StaleSettings } from '../resilience/stale-answers.ts';
+import { StoredLevel } from '../resilience/stored-level.ts';
 import { type OutboundSettings, passThroughOutboundSettings } from './compile-outbound.ts';
 import type { CompiledOutbound, Fallback } from './compiled.ts';
 import { isSame, type RouteOf } from './live-inbound.ts';
@@ -18,6 +20,8 @@ export const passThroughOutbound: CompiledOutbound = {
   breaker: null,
   retries: null,
   fallback: null,
+  throttle: null,
+  level: null,
   essential: true,
   counts: null,
 };
@@ -34,6 +38,9 @@ export class LiveOutbound {
   private retries: RetryPolicy | null = null;
   /** Answers outlive a changed policy. */
   private stale: StaleAnswers | null = null;
+  private throttle: ClientThrottle | null = null;
+  /** What the target told stays true whatever its policy becomes; one for its life. */
+  private readonly level = new StoredLevel();
   private breakerMemory: SharedArrayBuffer | null = null;
   private readonly sharing: Sharing;
   private readonly onTransition: ((transition: BreakerTransition) => void) | undefined;
@@ -58,6 +65,8 @@ export class LiveOutbound {
       retries: this.retries,
       fleetBreaker: settings.fleetBreaker && !(route !== null && owns('circuitBreaker')),
       fallback: owns('fallback') ? this.fallbackFor(settings) : route!.service.fallback,
+      throttle: owns('throttle') ? this.throttleFor(settings) : route!.service.throttle,
+      level: settings.toldLevels ? (route === null ? this.level : route.service.level) : null,
       essential: route?.essential ?? true,
       counts: route?.counts ?? null,
     };
@@ -104,6 +113,13 @@ export class LiveOutbound {
     const { count } = this.sharing.seat;
     const part = (bound: number): number => Math.max(1, Math.floor(bound / count));
     return { ...stale, entriesMax: part(stale.entriesMax), bytesMax: part(stale.bytesMax) };
+  }
+
+  private throttleFor({ throttle: settings }: OutboundSettings): ClientThrottle | null {
+    if (settings === null || this.throttle === null || !isSame(this.throttle.settings, settings)) {
+      this.throttle = settings === null ? null : new ClientThrottle(settings);
+    }
+    return this.throttle;
   }
 
   private breakerFor({ breaker: settings }: OutboundSettings, given: PolicyMemory | null): Breaker | null {

@@ -2,7 +2,7 @@
  * Whether a request is one of a route's. Comparing costs what the conditions cost; route-table.ts sees to it that equal
  * requests are compared once.
  */
-import type { RouteMatchSpec } from '../../proto/policy/schema-routes.ts';
+import type { RouteMatchSpec } from '../../proto/policy/schema-match.ts';
 
 /** Of a request's head, what routes look at. */
 export interface RequestHead {

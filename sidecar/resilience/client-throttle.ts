@@ -9,9 +9,11 @@
  * answers are in, but only once the answers alone prove that more is shed than K allows: a slow target is not a shedding
  * one. Below a minimal rate nothing is refused, since a caller of few requests has no evidence and does no harm.
  *
- * Threads each throttle by what they saw.
+ * Tiers count apart, as in the book: a target that refuses the less important ones first must not have its callers refuse
+ * the others. Threads each throttle by what they saw.
  */
 import type { Random } from '../../proto/kernel/random.ts';
+import { tierNames } from '../../proto/tiers.ts';
 
 export interface ThrottleSettings {
   /** K: at 2 the target sees up to twice what it accepts. */
@@ -26,6 +28,31 @@ const slots = 20;
 
 export class ClientThrottle {
   readonly settings: ThrottleSettings;
+  private readonly tiers: readonly TierThrottle[];
+
+  constructor(settings: ThrottleSettings) {
+    this.settings = settings;
+    this.tiers = tierNames.map(() => new TierThrottle(settings));
+  }
+
+  /** Counts a request and says whether it may go. One that goes owes one record(). */
+  tryPass(tier: number, random: Random, nowMs: number): boolean {
+    return this.tiers[tier]!.tryPass(random, nowMs);
+  }
+
+  /** How one that went ended. One that a third party refused, or nobody saw, is an accept. */
+  record(tier: number, wasShed: boolean, nowMs: number): void {
+    this.tiers[tier]!.record(wasShed, nowMs);
+  }
+
+  /** P as it stands, 0 to 1. */
+  refusedShare(tier: number): number {
+    return this.tiers[tier]!.refusedShare();
+  }
+}
+
+class TierThrottle {
+  private readonly settings: ThrottleSettings;
   private readonly slotMs: number;
   private readonly requestsMin: number;
   private readonly requests = new Float64Array(slots);
@@ -44,7 +71,6 @@ export class ClientThrottle {
     this.requestsMin = (settings.requestsPerSecondMin * settings.windowMs) / 1000;
   }
 
-  /** Counts a request and says whether it may go. One that goes owes one record(). */
   tryPass(random: Random, nowMs: number): boolean {
     const slot = this.slotAt(nowMs);
     const share = this.refusedShare();
@@ -56,7 +82,6 @@ export class ClientThrottle {
     return false;
   }
 
-  /** How one that went ended. One that a third party refused, or nobody saw, is an accept. */
   record(wasShed: boolean, nowMs: number): void {
     const slot = this.slotAt(nowMs);
     if (wasShed) {
@@ -68,7 +93,6 @@ export class ClientThrottle {
     }
   }
 
-  /** P as it stands, 0 to 1. */
   refusedShare(): number {
     if (this.shedsSum === 0 || this.requestsSum < this.requestsMin) return 0;
     const { acceptsMultiplier, refusedShareMax } = this.settings;

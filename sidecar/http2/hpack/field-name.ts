@@ -78,12 +78,20 @@ export const FieldName = {
   via: 70,
   wwwAuthenticate: 71,
   xApiKey: 72,
+  weirTier: 73,
+  weirUser: 74,
+  weirTenant: 75,
+  weirLevel: 76,
+  weirReason: 77,
 } as const;
 
 /** Ids from 1 to here are pseudo-header fields. */
 export const lastPseudo: number = FieldName.protocol;
 /** Ids from 1 to here make a message malformed when they come twice. */
 export const lastSingle: number = FieldName.host;
+
+/** Ids from here on are the mesh's own; others of its names are unknown ones. */
+export const firstWeir: number = FieldName.weirTier;
 
 /** What the encoder may do with a field. */
 export const Indexing = {
@@ -154,6 +162,10 @@ for (const id of [
   FieldName.contentLanguage,
   FieldName.strictTransportSecurity,
   FieldName.vary,
+  FieldName.weirTier,
+  FieldName.weirUser,
+  FieldName.weirLevel,
+  FieldName.weirReason,
 ]) {
   indexingOf[id] = Indexing.value;
 }
@@ -163,6 +175,7 @@ for (const id of [
   FieldName.traceparent,
   FieldName.tracestate,
   FieldName.xRequestId,
+  FieldName.weirTenant,
 ]) {
   indexingOf[id] = Indexing.name;
 }

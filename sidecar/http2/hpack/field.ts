@@ -390,7 +390,8 @@ export class HeaderList implements ListFacts {
   }
 }
 
-function listOf(fields: readonly Field[]): HeaderList {
+/** A list of these fields, in this order. */
+export function listOf(fields: readonly Field[]): HeaderList {
   let bytes = 0;
   for (const field of fields) bytes += field.bytes;
   return new HeaderList(fields, bytes, false);

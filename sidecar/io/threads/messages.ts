@@ -35,6 +35,7 @@ export interface WorkerStart {
   readonly accessLines: SharedArrayBuffer;
   /** DeliveryCredit */
   readonly delivery: SharedArrayBuffer;
+  readonly contexts: SharedArrayBuffer;
   readonly policies: ReadonlyMap<string, StandingPolicy>;
   readonly endpoints: ReadonlyMap<string, readonly EndpointInput[]>;
   readonly isDraining: boolean;

@@ -8,14 +8,17 @@ import { Reason } from '../../../proto/reasons.ts';
 import { DeliveryCredit } from '../../../sidecar/admission/delivery-credit.ts';
 import { SelfShedder } from '../../../sidecar/admission/self-shedder.ts';
 import type { ExchangeContext } from '../../../sidecar/exchange/context.ts';
+import { ContextTable } from '../../../sidecar/exchange/context-table.ts';
 import { Exchange } from '../../../sidecar/exchange/exchange.ts';
 import { Gate } from '../../../sidecar/exchange/gate.ts';
 import { type HttpStream, Protocol, type UpstreamConnection } from '../../../sidecar/exchange/http-stream.ts';
 import { InboundSide } from '../../../sidecar/exchange/inbound.ts';
 import { OutboundSide } from '../../../sidecar/exchange/outbound.ts';
 import type { Peer } from '../../../sidecar/exchange/peer.ts';
+import { RequestPriority } from '../../../sidecar/exchange/request-priority.ts';
 import { type Target, Targets } from '../../../sidecar/exchange/targets.ts';
 import { TrafficStats } from '../../../sidecar/exchange/traffic-stats.ts';
+import { Trust } from '../../../sidecar/exchange/trust.ts';
 import type { HeaderList } from '../../../sidecar/http2/hpack/field.ts';
 import { LivePolicy, type PolicyOrigin } from '../../../sidecar/policy/swap.ts';
 import { BreakerState } from '../../../sidecar/resilience/breaker-state.ts';
@@ -65,6 +68,8 @@ export class SimSidecar {
     this.inboundTraffic = new TrafficStats('inbound', key);
     const gate = new Gate(new SelfShedder({ lagMsMax: 0, heapShareMax: 0 }));
     this.targets = new Targets(new AuthorityMap({ namespace }), (target) => this.createTarget(target));
+    const random = diceOf(world.seed, `priority ${name}`);
+    const priority = new RequestPriority({ table: new ContextTable(world.seed), random, wallOriginMs: 0 });
     this.inbound = new InboundSide({
       clock,
       wheel: world.wheel,
@@ -75,6 +80,8 @@ export class SimSidecar {
       appAddress,
       appProtocol: () => Protocol.http2,
       meshToken: null,
+      trust: new Trust(true, []),
+      priority,
     });
     this.outbound = new OutboundSide({
       clock,
@@ -84,6 +91,10 @@ export class SimSidecar {
       fixedTarget: null,
       upstreamProtocol: () => Protocol.http2,
       meshToken: null,
+      tells: true,
+      own: this.policy,
+      priority,
+      random,
     });
     this.context = {
       budget: world.budget,

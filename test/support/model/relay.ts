@@ -5,7 +5,7 @@
 import { XorShift32 } from '../../../proto/kernel/random.ts';
 import { TimerWheel } from '../../../proto/kernel/timer-wheel.ts';
 import { Reason } from '../../../proto/reasons.ts';
-import type { ExchangeContext, RequestView, Side } from '../../../sidecar/exchange/context.ts';
+import type { AttemptView, ExchangeContext, RequestView, Side } from '../../../sidecar/exchange/context.ts';
 import { Exchange } from '../../../sidecar/exchange/exchange.ts';
 import { Protocol, type Upstreams, type UpstreamWaiter } from '../../../sidecar/exchange/http-stream.ts';
 import { FlowBudget } from '../../../sidecar/http2/flow-budget.ts';
@@ -40,6 +40,10 @@ class OpenSide implements Side {
 
   forwardedHead(request: RequestView): HeaderList {
     return request.head;
+  }
+
+  answerHead(_request: RequestView, _attempt: AttemptView | null, list: HeaderList): HeaderList {
+    return list;
   }
 
   release(): void {}

@@ -6,11 +6,14 @@ import { TimerWheel } from '../../../proto/kernel/timer-wheel.ts';
 import type { InboundSpec, PolicySpec } from '../../../proto/policy/schema.ts';
 import { DeliveryCredit } from '../../../sidecar/admission/delivery-credit.ts';
 import { SelfShedder } from '../../../sidecar/admission/self-shedder.ts';
+import { ContextTable } from '../../../sidecar/exchange/context-table.ts';
 import { Exchange } from '../../../sidecar/exchange/exchange.ts';
 import { Gate } from '../../../sidecar/exchange/gate.ts';
 import { Protocol } from '../../../sidecar/exchange/http-stream.ts';
 import { InboundSide } from '../../../sidecar/exchange/inbound.ts';
+import { RequestPriority } from '../../../sidecar/exchange/request-priority.ts';
 import { TrafficStats } from '../../../sidecar/exchange/traffic-stats.ts';
+import { Trust } from '../../../sidecar/exchange/trust.ts';
 import { ErrorCode } from '../../../sidecar/http2/constants.ts';
 import { FlowBudget } from '../../../sidecar/http2/flow-budget.ts';
 import { HeaderList } from '../../../sidecar/http2/hpack/field.ts';
@@ -52,6 +55,8 @@ class Rig {
       appAddress: 'app',
       appProtocol: () => Protocol.http2,
       meshToken: null,
+      trust: new Trust(true, []),
+      priority: new RequestPriority({ table: new ContextTable(1), random: new XorShift32(1), wallOriginMs: 0 }),
     });
   }
 

@@ -7,10 +7,12 @@ import { TimerWheel } from '../../../proto/kernel/timer-wheel.ts';
 import type { OutboundSpec, PolicySpec } from '../../../proto/policy/schema.ts';
 import { Reason } from '../../../proto/reasons.ts';
 import { SelfShedder } from '../../../sidecar/admission/self-shedder.ts';
+import { ContextTable } from '../../../sidecar/exchange/context-table.ts';
 import { Exchange } from '../../../sidecar/exchange/exchange.ts';
 import { Gate } from '../../../sidecar/exchange/gate.ts';
 import { type HttpStream, Protocol, type UpstreamWaiter } from '../../../sidecar/exchange/http-stream.ts';
 import { OutboundSide } from '../../../sidecar/exchange/outbound.ts';
+import { RequestPriority } from '../../../sidecar/exchange/request-priority.ts';
 import { type Target, Targets } from '../../../sidecar/exchange/targets.ts';
 import { TrafficStats } from '../../../sidecar/exchange/traffic-stats.ts';
 import { FlowBudget } from '../../../sidecar/http2/flow-budget.ts';
@@ -123,6 +125,10 @@ export class RetryRig {
       fixedTarget: 'default/b',
       upstreamProtocol: () => Protocol.http2,
       meshToken: null,
+      tells: false,
+      own: new LivePolicy('default/a'),
+      priority: new RequestPriority({ table: new ContextTable(1), random: this.random, wallOriginMs: 0 }),
+      random: this.random,
     });
   }
 

@@ -39,7 +39,7 @@ describe('parseBundle', () => {
     const newer = {
       ...bundle,
       rolloutStep: 3,
-      stable: { ...fullPolicy.spec, inbound: { ...fullPolicy.spec.inbound, priorities: { tiers: 6 } } },
+      stable: { ...fullPolicy.spec, inbound: { ...fullPolicy.spec.inbound, forecasts: { horizon: 6 } } },
     };
     const before = canonicalJson(newer);
     const result = parseBundle(newer);
@@ -50,18 +50,18 @@ describe('parseBundle', () => {
   });
 
   it('refuses a name in mustUnderstand that it does not know, and only that', () => {
-    const demanding = { ...bundle, mustUnderstand: ['priorities'] };
+    const demanding = { ...bundle, mustUnderstand: ['forecasts'] };
     expect(parseBundle(demanding)).toEqual({
       ok: false,
       errors: [
         {
           pointer: '/mustUnderstand/0',
-          message: 'must be understood, but this version does not know "priorities"',
+          message: 'must be understood, but this version does not know "forecasts"',
           hint: 'upgrade this sidecar',
         },
       ],
     });
-    expect(parseBundle(demanding, new Set(['priorities'])).ok).toBe(true);
+    expect(parseBundle(demanding, new Set(['forecasts'])).ok).toBe(true);
   });
 
   it('refuses a union whose member it does not know rather than enforcing half of it', () => {

@@ -67,6 +67,8 @@ describe('compile', () => {
           responsePace: { bytesPerSecond: 2_097_152, messagesPerSecond: 100 },
         },
         classifier: defaultClassifier,
+        priorities: null,
+        levels: null,
       },
       outbound: {
         shadow: false,
@@ -110,6 +112,9 @@ describe('compile', () => {
         classifier: defaultClassifier,
         endpoints: defaultEndpointSettings,
         fallback: null,
+        throttle: { acceptsMultiplier: 2, windowMs: 10_000, requestsPerSecondMin: 5, refusedShareMax: 0.9 },
+        toldLevels: false,
+        priorities: null,
       },
       routes: [],
     });

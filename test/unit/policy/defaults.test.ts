@@ -18,13 +18,22 @@ const breakerOf = (breaker: CircuitBreakerSpec) =>
   withDefaults({ target: { service: 'a' }, outbound: { circuitBreaker: breaker } }).outbound.circuitBreaker;
 
 describe('withDefaults', () => {
+  const throttle = {
+    enabled: true,
+    acceptsMultiplier: 2,
+    window: '10s',
+    requestsPerSecondMin: 5,
+    refusedPercentMax: 90,
+  };
+
   it('fills in everything that can be left out', () => {
     expect(withDefaults(minimalPolicy.spec)).toEqual({
       target: { service: 'payments' },
       enforcement: 'enforce',
       inbound: { rateLimits: [] },
-      outbound: { connectTimeout: '1s' },
+      outbound: { connectTimeout: '1s', throttle: { ...throttle, enabled: false } },
     });
+    expect(withDefaults({ target: { service: 'a' }, outbound: {} }).outbound.throttle).toEqual(throttle);
     const sparse = withDefaults({
       target: { service: 'a' },
       inbound: {

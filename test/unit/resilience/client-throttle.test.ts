@@ -2,7 +2,10 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { XorShift32 } from '../../../proto/kernel/random.ts';
+import { Tier } from '../../../proto/tiers.ts';
 import { ClientThrottle, type ThrottleSettings } from '../../../sidecar/resilience/client-throttle.ts';
+
+const { normal } = Tier;
 
 const settings: ThrottleSettings = {
   acceptsMultiplier: 2,
@@ -19,9 +22,9 @@ function drive(throttle: ClientThrottle, load: { rps: number; capacity: number; 
     let sent = 0;
     for (let n = 0; n < load.rps; n++) {
       const nowMs = 1000 * (second + n / load.rps);
-      if (!throttle.tryPass(random, nowMs)) continue;
+      if (!throttle.tryPass(normal, random, nowMs)) continue;
       sent++;
-      throttle.record(sent > load.capacity, nowMs);
+      throttle.record(normal, sent > load.capacity, nowMs);
     }
     went.push(sent);
   }
@@ -51,7 +54,7 @@ describe('ClientThrottle', () => {
   test('refuses 90 % and no more of a target that sheds everything', () => {
     const throttle = new ClientThrottle(settings);
     const went = drive(throttle, { rps: 1000, capacity: 0, fromS: 0, seconds: 20 }).slice(10);
-    expect(throttle.refusedShare()).toBe(0.9);
+    expect(throttle.refusedShare(normal)).toBe(0.9);
     const mean = went.reduce((a, b) => a + b, 0) / went.length;
     expect(Math.abs(mean - 100)).toBeLessThan(10);
   });
@@ -65,26 +68,34 @@ describe('ClientThrottle', () => {
     const throttle = new ClientThrottle(settings);
     drive(throttle, { rps: 400, capacity: 50, fromS: 0, seconds: 20 });
     drive(throttle, { rps: 400, capacity: 1e9, fromS: 20, seconds: 12 });
-    expect(throttle.refusedShare()).toBe(0);
+    expect(throttle.refusedShare(normal)).toBe(0);
   });
 
   test('does not take a slow target for a shedding one', () => {
     const throttle = new ClientThrottle(settings);
     const random = new XorShift32(3);
     // 8 s until an answer: 600 under way, and a single one shed.
-    for (let i = 0; i < 600; i++) expect(throttle.tryPass(random, i * 10)).toBe(true);
-    throttle.record(true, 6000);
-    throttle.record(false, 6001);
-    throttle.record(false, 6002);
-    expect(throttle.refusedShare()).toBe(0);
+    for (let i = 0; i < 600; i++) expect(throttle.tryPass(normal, random, i * 10)).toBe(true);
+    throttle.record(normal, true, 6000);
+    throttle.record(normal, false, 6001);
+    throttle.record(normal, false, 6002);
+    expect(throttle.refusedShare(normal)).toBe(0);
   });
 
   test('meets a burst before all its answers are in', () => {
     const throttle = new ClientThrottle(settings);
     const random = new XorShift32(3);
-    for (let i = 0; i < 500; i++) throttle.tryPass(random, 0);
-    for (let i = 0; i < 3; i++) throttle.record(true, 1);
-    expect(throttle.refusedShare()).toBe(0.9);
+    for (let i = 0; i < 500; i++) throttle.tryPass(normal, random, 0);
+    for (let i = 0; i < 3; i++) throttle.record(normal, true, 1);
+    expect(throttle.refusedShare(normal)).toBe(0.9);
+  });
+
+  test('does not refuse one tier for what is shed of another', () => {
+    const throttle = new ClientThrottle(settings);
+    drive(throttle, { rps: 400, capacity: 0, fromS: 0, seconds: 10 });
+    expect(throttle.refusedShare(normal)).toBe(0.9);
+    const random = new XorShift32(3);
+    for (let i = 0; i < 200; i++) expect(throttle.tryPass(Tier.high, random, 10_000)).toBe(true);
   });
 
   test('counts nothing twice and forgets everything after its window, whatever happened', () => {
@@ -98,13 +109,13 @@ describe('ClientThrottle', () => {
         let nowMs = 0;
         for (const { afterMs, shed } of all) {
           nowMs += afterMs;
-          if (throttle.tryPass(random, nowMs)) throttle.record(shed, nowMs);
-          const share = throttle.refusedShare();
+          if (throttle.tryPass(normal, random, nowMs)) throttle.record(normal, shed, nowMs);
+          const share = throttle.refusedShare(normal);
           expect(share).toBeGreaterThanOrEqual(0);
           expect(share).toBeLessThanOrEqual(0.9);
         }
         nowMs += 10_500;
-        for (let i = 0; i < 60; i++) expect(throttle.tryPass(random, nowMs)).toBe(true);
+        for (let i = 0; i < 60; i++) expect(throttle.tryPass(normal, random, nowMs)).toBe(true);
       }),
     );
   });
