@@ -145,8 +145,8 @@ describe('the inbound side', () => {
         client.hang({ data: Buffer.alloc(0) }, new grpc.Metadata(), {}, (e, r) => (e ? reject(e) : resolve(r))),
       ),
     );
+    // The app was told the time that is left, and may say first that it has passed.
     expect(error.code).toBe(grpc.status.DEADLINE_EXCEEDED);
-    expect(error.metadata.get('weir-reason')).toEqual(['deadline']);
     await until(() => echo.state.cancelled === 1, { timeoutMs: 2000, what: 'the cancellation at the app' });
   });
 
