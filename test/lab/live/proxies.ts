@@ -2,6 +2,7 @@
  * What stands between callers and apps in a live experiment: Weir's sidecars, as the operator starts them, or one of the
  * proxies that Weir is compared with. Those have one place, beside the app, and callers come straight to them.
  */
+import { randomBytes } from 'node:crypto';
 import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -57,8 +58,13 @@ async function startWeir({ experiment, policies, apps }: ChainOptions): Promise<
     [...policies].map(([service, parts]) => JSON.stringify(documentOf(service, parts))).join('\n---\n'),
   );
   const programs: Program[] = [];
+  // Sidecars tell each other levels and tiers only where they know each other; callers without one have no token to show.
+  const isMesh = experiment.callers.every(({ sidecars = 0 }) => sidecars > 0);
+  const tokenFile = join(folder, 'mesh-token');
+  writeFileSync(tokenFile, randomBytes(16).toString('hex'));
   const start = async (service: string, args: readonly string[]): Promise<Program> => {
     const common = ['--policy', policyFile, '--access-log-sample', '0', '--log-format', 'json'];
+    if (isMesh) common.push('--mesh-token-file', tokenFile);
     const program = new Program(`sidecar of ${service}`, process.execPath, [
       ...[weirMain, 'sidecar', '--service', `${namespace}/${service}`],
       ...doors,
