@@ -35,9 +35,7 @@ const weir: LabPolicy = {
   wishes: [
     { inbound: { concurrency: { vegasBdp: {} } } },
     { inbound: { priorities } },
-    { inbound: { levels: {} } },
     { outbound: { retries: { nonIdempotent: true } } },
-    { outbound: { throttle: {} } },
     { outbound: { loadBalancing: {} } },
   ],
 };

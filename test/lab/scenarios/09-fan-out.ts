@@ -81,5 +81,7 @@ export const fanOut: Scenario = {
         ),
     })),
   ],
+  // Only a level makes the parts of a fan-out agree on whom to refuse.
+  additions: { [serviceName]: [{ inbound: { levels: {} } }], [front]: [{ inbound: { levels: {} } }] },
   baselines: ['nothing', 'fixed', 'gradient2', 'envoy-gradient', 'dagor'],
 };

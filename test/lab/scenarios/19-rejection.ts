@@ -56,5 +56,7 @@ export const rejection: Scenario = {
       },
     },
   ],
+  // Callers know whom to keep back from the level that the service tells them.
+  additions: { [serviceName]: [{ inbound: { levels: {} } }] },
   baselines: ['fixed', 'dagor'],
 };

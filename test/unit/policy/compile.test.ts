@@ -112,7 +112,7 @@ describe('compile', () => {
         classifier: defaultClassifier,
         endpoints: defaultEndpointSettings,
         fallback: null,
-        throttle: { acceptsMultiplier: 2, windowMs: 10_000, requestsPerSecondMin: 5, refusedShareMax: 0.9 },
+        throttle: null,
         toldLevels: false,
         priorities: null,
       },

@@ -33,7 +33,7 @@ describe('withDefaults', () => {
       inbound: { rateLimits: [] },
       outbound: { connectTimeout: '1s', throttle: { ...throttle, enabled: false } },
     });
-    expect(withDefaults({ target: { service: 'a' }, outbound: {} }).outbound.throttle).toEqual(throttle);
+    expect(withDefaults({ target: { service: 'a' }, outbound: { throttle: {} } }).outbound.throttle).toEqual(throttle);
     const sparse = withDefaults({
       target: { service: 'a' },
       inbound: {

@@ -65,14 +65,14 @@ describe('priorities of a policy', () => {
 
 test('levels and throttle outlive a swap that leaves them as they are, and no other', () => {
   const concurrency = { fixed: { limit: 4 } };
-  const policy = live({ inbound: { concurrency, levels: {} }, outbound: {} });
+  const policy = live({ inbound: { concurrency, levels: {} }, outbound: { throttle: {} } });
   const { levels } = policy.inbound;
   const { throttle, level } = policy.outbound;
   expect([levels, throttle, level]).not.toContain(null);
   const spec = {
     target: { service: 'a' },
     inbound: { concurrency: { fixed: { limit: 5 } }, levels: {} },
-    outbound: {},
+    outbound: { throttle: {} },
   };
   policy.apply(spec, origin, 1);
   expect(policy.inbound.levels).toBe(levels);
