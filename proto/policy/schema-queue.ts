@@ -109,7 +109,7 @@ export const QueueSpec = Type.Object(
       oneOf(['lowestPriority', 'newest', 'oldest', 'random'], {
         default: 'lowestPriority',
         description:
-          'Who goes when there is no room. newest: the newcomer (queue_full). oldest: who has waited longest. random: any of them. lowestPriority: one of the least important tier, of the tenant that has most waiting there, unless the newcomer matters less. Those that go are evicted. With discipline: fifo, newest.',
+          'Who goes when there is no room. newest: the newcomer (queue_full). oldest: who has waited longest. random: one picked by chance. lowestPriority: one of the least important tier, of the tenant that has most waiting there, unless the newcomer matters less. Those that go are evicted. With discipline: fifo, newest.',
       }),
     ),
   },

@@ -1,11 +1,12 @@
 /** Retries, hedging and the timeout of one attempt, from a spec to settings. */
+
+import { grpcCodeNames } from '../../proto/grpc-codes.ts';
 import type { EffectiveOutbound } from '../../proto/policy/defaults-outbound.ts';
 import {
   defaultRetryBudget,
   type EffectiveHedging,
   type EffectiveRetries,
 } from '../../proto/policy/defaults-retries.ts';
-import { grpcStatusNames } from '../../proto/policy/schema-retries.ts';
 import type { HedgingSettings, RetrySettings } from '../resilience/retry-policy.ts';
 import type { RetryRules } from '../resilience/retry-rules.ts';
 import { milliseconds } from './units.ts';
@@ -24,7 +25,7 @@ export function retrySettings(outbound: EffectiveOutbound, shadow: boolean): Ret
   };
 }
 
-const names: readonly string[] = grpcStatusNames;
+const names: readonly string[] = grpcCodeNames;
 
 function rulesOf({ retryOn, nonIdempotent, backoff }: EffectiveRetries): RetryRules {
   return {

@@ -7,12 +7,17 @@
 import type { Random } from '../../proto/kernel/random.ts';
 import type { Endpoint } from './endpoint.ts';
 
-export class LeastRequest {
+/** Of an endpoint, for one more request; the lower is the better. */
+type Load = (endpoint: Endpoint, nowMs: number) => number;
+
+class PowerOfTwo {
   private readonly random: Random;
+  private readonly load: Load;
   private endpoints: readonly Endpoint[] = [];
 
-  constructor(random: Random) {
+  constructor(random: Random, load: Load) {
     this.random = random;
+    this.load = load;
   }
 
   setEndpoints(endpoints: readonly Endpoint[]): void {
@@ -20,29 +25,22 @@ export class LeastRequest {
   }
 
   pick(nowMs: number): Endpoint | undefined {
-    return pickOfTwo(this.endpoints, this.random, nowMs, requestsInFlight);
+    return pickOfTwo(this.endpoints, this.random, nowMs, this.load);
   }
 
   onAnswer(): void {}
 }
 
-export class P2cPeakEwma {
-  private readonly random: Random;
-  private endpoints: readonly Endpoint[] = [];
-
+export class LeastRequest extends PowerOfTwo {
   constructor(random: Random) {
-    this.random = random;
+    super(random, requestsInFlight);
   }
+}
 
-  setEndpoints(endpoints: readonly Endpoint[]): void {
-    this.endpoints = endpoints;
+export class P2cPeakEwma extends PowerOfTwo {
+  constructor(random: Random) {
+    super(random, expectedWait);
   }
-
-  pick(nowMs: number): Endpoint | undefined {
-    return pickOfTwo(this.endpoints, this.random, nowMs, expectedWait);
-  }
-
-  onAnswer(): void {}
 }
 
 export function requestsInFlight(endpoint: Endpoint): number {
@@ -60,7 +58,7 @@ export function pickOfTwo(
   endpoints: readonly Endpoint[],
   random: Random,
   nowMs: number,
-  costOf: (endpoint: Endpoint, nowMs: number) => number,
+  costOf: Load,
 ): Endpoint | undefined {
   const count = endpoints.length;
   if (count <= 1) return endpoints[0];

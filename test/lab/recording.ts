@@ -1,6 +1,6 @@
 /**
  * What happened in one run, in bins of time: what both rigs write and all metrics read. Everything is counted at the
- * caller, who alone knows whether an answer was any good, except for the work that apps did.
+ * caller, who alone knows whether an answer was good, except for the work that apps did.
  */
 
 export const binMs = 10;
