@@ -81,6 +81,22 @@ export interface Report {
   readonly seq: number;
   readonly intervalMs: number;
   readonly targets: readonly TargetCounts[];
+  readonly quotas: readonly QuotaReport[];
+}
+
+export interface QuotaReport {
+  readonly key: string;
+  readonly demand: number;
+  readonly admitted: number;
+  readonly overshoot: number;
+  readonly heldEpoch: string;
+  readonly heldSeq: number;
+  readonly ratePerSecond: number;
+  readonly safeRatePerSecond: number;
+  readonly members: number;
+  readonly leaving: boolean;
+  readonly policyVersion: number;
+  readonly chunkLeft: number;
 }
 
 export interface TargetCounts {
@@ -161,6 +177,9 @@ export interface RateLease {
   readonly ttlMs: number;
   readonly safeRatePerSecond: number;
   readonly policyVersion: number;
+  readonly safeForMs: number;
+  readonly members: number;
+  readonly chunk: number;
 }
 
 export interface Endpoints {

@@ -109,6 +109,7 @@ function toReport(caller: Caller, index: number, nowMs: number): Report {
     seq: ++caller.seq,
     intervalMs: nowMs - caller.sinceMs,
     targets: [{ target, generation: verdict?.generation ?? 0, endpoints: [], ...counts }],
+    quotas: [],
   };
 }
 

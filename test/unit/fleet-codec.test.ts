@@ -5,11 +5,13 @@ import { describe, expect, it } from 'vitest';
 import {
   decodeAck,
   decodeEndpoints,
+  decodeGrant,
   decodeHeartbeat,
   decodeReport,
   decodeVerdict,
   encodeAck,
   encodeEndpoints,
+  encodeGrant,
   encodeHeartbeat,
   encodeReport,
   encodeVerdict,
@@ -73,6 +75,12 @@ describe('the fleet codec', () => {
     expect(decodeAck(encodeAck({ identity, applied }))).toEqual({ v: 1, identity, applied });
     const report = decodeReport(encodeReport({ identity, seq: 1, targets: [{ target: 'a/b', n: 5, fail: 2 }] }));
     expect(report?.targets[0]).toMatchObject({ target: 'a/b', n: 5, fail: 2, endpoints: [] });
+    const quota = { key: 'total', demand: 12.5, heldEpoch: '7', heldSeq: 41, ratePerSecond: 0.25, members: 3 };
+    const ofQuotas = decodeReport(encodeReport({ identity, seq: 42, quotas: [quota] }));
+    expect(ofQuotas).toMatchObject({ targets: [], quotas: [{ ...quota, admitted: 0, leaving: false, chunkLeft: 0 }] });
+    const lease = { key: 'total', ratePerSecond: 90.5, burst: 9, ttlMs: 1000, safeRatePerSecond: 50, safeForMs: 9000 };
+    const grant = decodeGrant(encodeGrant({ incarnation: 'abc', answersSeq: 42, epoch: '8', leases: [lease] }));
+    expect(grant).toMatchObject({ answersSeq: 42, tokens: [], leases: [{ ...lease, members: 0, chunk: 0 }] });
     const evidence = {
       voters: 4,
       failingVoters: 4,

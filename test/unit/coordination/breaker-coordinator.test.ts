@@ -47,6 +47,7 @@ class Fleet {
         seq: ++this.seq,
         intervalMs: 100,
         targets: [row(about, generation, this.counts.n, this.counts.fail)],
+        quotas: [],
         ...change,
       },
       this.nowMs,
