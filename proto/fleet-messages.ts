@@ -112,6 +112,10 @@ export interface TargetCounts {
   readonly demand: number;
   readonly tokensHeld: number;
   readonly tokensUsed: number;
+  readonly probesOk: number;
+  readonly probesFailed: number;
+  readonly round: number;
+  readonly tokensLive: boolean;
 }
 
 export interface EndpointCounts {
@@ -134,6 +138,12 @@ export interface Verdict {
   readonly allow: number;
   readonly evidence: Evidence | null;
   readonly zone: string;
+  readonly sentAtWallMs: number;
+  readonly expiresInMs: number;
+  readonly suspects: readonly string[];
+  readonly ejected: readonly string[];
+  readonly reportEveryMs: number;
+  readonly askTarget: boolean;
 }
 
 export interface Evidence {
@@ -145,6 +155,7 @@ export interface Evidence {
   readonly windowMs: number;
   readonly text: string;
   readonly worst: readonly VoterEvidence[];
+  readonly rule: string;
 }
 
 export interface VoterEvidence {
@@ -168,6 +179,7 @@ export interface ProbeToken {
   readonly round: number;
   readonly k: number;
   readonly ttlMs: number;
+  readonly healthCheck: boolean;
 }
 
 export interface RateLease {
@@ -180,6 +192,15 @@ export interface RateLease {
   readonly safeForMs: number;
   readonly members: number;
   readonly chunk: number;
+}
+
+export interface SlotResult {
+  readonly v: number;
+  readonly identity: Identity;
+  readonly target: string;
+  readonly membersHash: string;
+  readonly slot: number;
+  readonly ok: boolean;
 }
 
 export interface Endpoints {

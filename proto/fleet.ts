@@ -17,6 +17,7 @@ import type {
   Grant,
   Heartbeat,
   Report,
+  SlotResult,
   Verdict,
 } from './fleet-messages.ts';
 
@@ -38,6 +39,7 @@ export const encodeReport = encoder<Report>(methods.count.requestSerialize);
 export const encodeGrant = encoder<Grant>(methods.count.responseSerialize);
 export const encodeVerdict = encoder<Verdict>(methods.judge.requestSerialize);
 export const encodeEndpoints = encoder<Endpoints>(methods.judge.responseSerialize);
+export const encodeSlotResult = encoder<SlotResult>(methods.probe.requestSerialize);
 export const encodeCommand = encoder<Command>(methods.tell.requestSerialize);
 export const encodeCommandReply = encoder<CommandReply>(methods.tell.responseSerialize);
 
@@ -53,6 +55,10 @@ export const decodeGrant = decoder(methods.count.responseDeserialize, (m): m is 
 export const decodeVerdict = decoder(
   methods.judge.requestDeserialize,
   (m): m is Verdict => hasText(m, 'target') && hasText(m, 'state'),
+);
+export const decodeSlotResult = decoder(
+  methods.probe.requestDeserialize,
+  (m): m is SlotResult => hasIdentity(m) && hasText(m, 'target'),
 );
 export const decodeEndpoints = decoder(methods.judge.responseDeserialize, (m): m is Endpoints => hasText(m, 'service'));
 export const decodeCommand = decoder(methods.tell.requestDeserialize, (m): m is Command => hasText(m, 'name'));
@@ -91,7 +97,7 @@ function hasText(message: object, field: string): boolean {
   return typeof value === 'string' && value !== '';
 }
 
-function load(): { beat: Method; count: Method; judge: Method; tell: Method } {
+function load(): { beat: Method; count: Method; judge: Method; tell: Method; probe: Method } {
   const definition = loadSync(protoFile(), { longs: Number, defaults: true, arrays: true, objects: true });
   const service = definition['weir.v1.Fleet'];
   if (!service || 'format' in service) throw new Error('fleet.proto does not define the service weir.v1.Fleet');
@@ -100,7 +106,13 @@ function load(): { beat: Method; count: Method; judge: Method; tell: Method } {
     if (!found || !('requestSerialize' in found)) throw new Error(`fleet.proto does not define Fleet.${name}`);
     return found;
   };
-  return { beat: method('Beat'), count: method('Count'), judge: method('Judge'), tell: method('Tell') };
+  return {
+    beat: method('Beat'),
+    count: method('Count'),
+    judge: method('Judge'),
+    tell: method('Tell'),
+    probe: method('Probe'),
+  };
 }
 
 /** Beside the source, or in the package beside `dist`. */

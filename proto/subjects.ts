@@ -63,6 +63,9 @@ export const subjects = {
   reportAll: 'weir.rep.>',
   verdict: (target: ServiceName): string => `weir.brk.${token(target)}`,
   verdictAll: 'weir.brk.>',
+  /** Results of probes in time slots, heard by every caller of the target. */
+  slot: (target: ServiceName): string => `weir.slot.${token(target)}`,
+  slotAll: 'weir.slot.>',
   grant: (to: ServiceName, id: string): string => `weir.grant.${token(to)}.${id}`,
   endpoints: (service: ServiceName): string => `weir.ep.${token(service)}`,
   bundle: (target: ServiceName): string => `weir.pol.svc.${token(target)}`,

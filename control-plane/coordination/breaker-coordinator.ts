@@ -5,9 +5,9 @@
  *
  * A standby listens to reports and adopts the verdicts it hears, so that it knows what stands when it must lead.
  */
+import { blankVerdict, noEvidence } from '../../proto/fleet-blanks.ts';
 import type { Identity, Report, TargetCounts, Verdict } from '../../proto/fleet-messages.ts';
 import { parseServiceKey } from '../../proto/subjects.ts';
-import { noEvidence } from './evidence.ts';
 import { FleetBreaker, type FleetState } from './fleet-breaker.ts';
 import { ReplayWindow } from './replay-window.ts';
 import { type CallerBudget, demandMs } from './voters.ts';
@@ -255,7 +255,7 @@ function toVerdict({ breaker, epoch }: Entry): Verdict {
   const { state, target, generation, evidence } = breaker;
   const isClosed = state.state === 'closed';
   return {
-    v: 1,
+    ...blankVerdict,
     target,
     state: state.state,
     generation,
@@ -263,11 +263,8 @@ function toVerdict({ breaker, epoch }: Entry): Verdict {
     openedAtWallMs: isClosed ? 0 : state.openedAtWallMs,
     coolMs: isClosed ? 0 : state.coolMs,
     ttlMs: verdictTtlMs,
-    membersHash: '',
-    members: [],
     allow: isClosed ? 1 : 0,
     evidence,
-    zone: '',
   };
 }
 

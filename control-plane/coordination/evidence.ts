@@ -1,20 +1,10 @@
 /** What a verdict says about why: numbers for programs, one line for people, and the callers that saw the worst. */
+import { noEvidence } from '../../proto/fleet-blanks.ts';
 import type { Evidence } from '../../proto/fleet-messages.ts';
 import type { WindowFinding } from './evidence-window.ts';
 import type { Vote } from './quorum.ts';
 
 const worstMax = 8;
-
-export const noEvidence: Evidence = {
-  voters: 0,
-  failingVoters: 0,
-  quorum: 0,
-  n: 0,
-  fail: 0,
-  windowMs: 0,
-  text: '',
-  worst: [],
-};
 
 export function tripEvidence(finding: WindowFinding): Evidence {
   const n = Math.round(finding.n);
@@ -32,11 +22,12 @@ export function tripEvidence(finding: WindowFinding): Evidence {
       .sort((a, b) => b.fail - a.fail)
       .slice(0, worstMax)
       .map(toVoterEvidence),
+    rule: 'quorum',
   };
 }
 
 export function probeEvidence(n: number, fail: number): Evidence {
-  return { ...noEvidence, n, fail, text: `${n - fail} of ${n} probes succeeded` };
+  return { ...noEvidence, n, fail, text: `${n - fail} of ${n} probes succeeded`, rule: 'probes' };
 }
 
 function toVoterEvidence(vote: Vote): { instance: string; n: number; fail: number } {

@@ -12,10 +12,11 @@
  * is announced together.
  */
 
+import { noEvidence } from '../../proto/fleet-blanks.ts';
 import type { Evidence } from '../../proto/fleet-messages.ts';
 import { unreachable } from '../../proto/kernel/assert.ts';
 import type { IntervalCounts } from './caller-counts.ts';
-import { noEvidence, probeEvidence, tripEvidence } from './evidence.ts';
+import { probeEvidence, tripEvidence } from './evidence.ts';
 import { weighEvidence, windowMaxMs } from './evidence-window.ts';
 import { votersMin } from './quorum.ts';
 import type { CallerBudget } from './voters.ts';

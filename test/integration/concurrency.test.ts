@@ -4,6 +4,7 @@ import http from 'node:http';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { blankVerdict } from '../../proto/fleet-blanks.ts';
 import { ControlRoom, makeBundle } from '../support/control-room.ts';
 import { startNatsServer } from '../support/nats-server.ts';
 import { startWeir, text, type WeirProcess } from '../support/process.ts';
@@ -226,8 +227,8 @@ describe('weir sidecar --concurrency 2', () => {
         what: 'the fleet has heard of every failure',
       });
       room.publishVerdict({
-        ...{ v: 1, target: 'default/pay', zone: '', state: 'open', generation: 1, epoch: 'a', ttlMs: 5000 },
-        ...{ allow: 0, coolMs: 1000, evidence: null, openedAtWallMs: 0, membersHash: '', members: [] },
+        ...blankVerdict,
+        ...{ target: 'default/pay', state: 'open', generation: 1, epoch: 'a', ttlMs: 5000, allow: 0, coolMs: 1000 },
       });
       await until(async () => (await get(outbound('/'))).status === 503, { what: 'the verdict is obeyed' });
       const refused = await Promise.all(agents.map((agent) => get(outbound('/'), agent)));

@@ -1,5 +1,6 @@
 /** The fleet around a breaker coordinator, in steps of 10 ms: Poisson demand, reports with delay and loss, probes. */
 import type { BreakerCoordinator } from '../../control-plane/coordination/breaker-coordinator.ts';
+import { blankCounts } from '../../proto/fleet-blanks.ts';
 import type { Report, Verdict } from '../../proto/fleet-messages.ts';
 import { jitter, type Random } from '../../proto/kernel/random.ts';
 
@@ -94,7 +95,7 @@ function mayCall(caller: Caller): boolean {
 
 function toReport(caller: Caller, index: number, nowMs: number): Report {
   const { n, fail, demand, verdict } = caller;
-  const counts = { n, fail, demand, slow: 0, localFail: 0, shed: 0, latencyMeanMs: 0, tokensHeld: 0, tokensUsed: 0 };
+  const counts = { ...blankCounts, n, fail, demand };
   return {
     v: 1,
     identity: {
@@ -108,7 +109,7 @@ function toReport(caller: Caller, index: number, nowMs: number): Report {
     epochSeen: verdict?.epoch ?? '',
     seq: ++caller.seq,
     intervalMs: nowMs - caller.sinceMs,
-    targets: [{ target, generation: verdict?.generation ?? 0, endpoints: [], ...counts }],
+    targets: [{ ...counts, target, generation: verdict?.generation ?? 0 }],
     quotas: [],
   };
 }

@@ -1,5 +1,6 @@
 /** What the link remembers of bundles and verdicts: newer is taken, older is not, a refused one blocks nothing. */
 import { describe, expect, it } from 'vitest';
+import { blankVerdict } from '../../../proto/fleet-blanks.ts';
 import type { Applied, Verdict } from '../../../proto/fleet-messages.ts';
 import { BundleBook } from '../../../sidecar/io/control-link/bundle-book.ts';
 import { VerdictBook, verdictTtlMaxMs } from '../../../sidecar/io/control-link/verdict-book.ts';
@@ -36,19 +37,8 @@ describe('BundleBook', () => {
 
 describe('VerdictBook', () => {
   const verdict = (epoch: string, generation: number, ttlMs = 3000): Verdict => ({
-    v: 1,
-    target,
-    state: 'open',
-    generation,
-    epoch,
-    openedAtWallMs: 0,
-    coolMs: 1000,
-    ttlMs,
-    membersHash: '',
-    members: [],
-    allow: 0,
-    evidence: null,
-    zone: '',
+    ...blankVerdict,
+    ...{ target, state: 'open', generation, epoch, ttlMs },
   });
 
   it('drops older generations and epochs, and renews the time to live by a repetition', () => {

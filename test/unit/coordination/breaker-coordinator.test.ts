@@ -1,6 +1,7 @@
 /** The coordinator: its steps, what it publishes when, what it does not count, and what happens at its bounds. */
 import { describe, expect, it } from 'vitest';
 import { BreakerCoordinator, coordinatorBounds } from '../../../control-plane/coordination/breaker-coordinator.ts';
+import { blankCounts } from '../../../proto/fleet-blanks.ts';
 import type { Identity, Report, Verdict } from '../../../proto/fleet-messages.ts';
 
 const target = 'shop/payments';
@@ -69,8 +70,7 @@ function identity(instance: string, incarnation = 'a'): Identity {
 }
 
 function row(about: string, generation: number, n: number, fail: number, demand = 10) {
-  const rest = { slow: 0, localFail: 0, shed: 0, latencyMeanMs: 0, endpoints: [], tokensHeld: 0, tokensUsed: 0 };
-  return { target: about, generation, n, fail, demand, ...rest };
+  return { ...blankCounts, target: about, generation, n, fail, demand };
 }
 
 const healthy = { n: 10, fail: 0 };
@@ -242,7 +242,7 @@ describe('BreakerCoordinator', () => {
     expect(fleet.coordinator.adopt(standing, fleet.nowMs)).toBe(true);
     fleet.coordinator.lead('1.2');
     fleet.epochSeen = '1.2';
-    expect(fleet.tick()).toEqual([{ ...standing, epoch: '1.2' }]);
+    expect(fleet.tick()).toMatchObject([{ ...standing, epoch: '1.2' }]);
     fleet.counts = refused;
     fleet.run(1000);
     expect(fleet.view).toMatchObject({ state: 'half_open', generation: 2, epoch: '1.2' });
