@@ -51,7 +51,7 @@ export interface AdmissionSettings {
   /** Long streams beside the limit. */
   readonly streamsMax?: number;
   readonly queue: QueueSettings | null;
-  /** Those who enter go on whatever the answer; what they hear says only what would have been. */
+  /** Those who enter go on whatever the answer; what they hear says only what would have been. Takes no delivery credit. */
   readonly shadow?: boolean;
 }
 
@@ -101,7 +101,7 @@ export class Admission {
     this.ledger = new PermitLedger(seat, memory, delivery);
     this.discipline = new Discipline(settings.queue, this.queue, this.ledger);
     this.eviction = new Eviction(this.queue, random);
-    this.configureQueue();
+    this.obeySettings();
   }
 
   get limit(): number {
@@ -238,7 +238,7 @@ export class Admission {
     if (!isSameLimit(settings, this.settings)) this.algorithm = algorithmOf(settings, cells, this.learnedLimit());
     const letsIn = (settings.shadow ?? false) !== (this.settings.shadow ?? false);
     this.settings = settings;
-    this.configureQueue();
+    this.obeySettings();
     while (letsIn && this.queue.size > 0) this.letIn(this.queue.oldestOf(this.queue.firstTier()), nowMs);
     this.ledger.enter();
     this.ledger.limitChanged(this.limit, nowMs);
@@ -267,9 +267,10 @@ export class Admission {
     return this.settings.algorithm === undefined ? 0 : this.limit;
   }
 
-  private configureQueue(): void {
+  private obeySettings(): void {
     const bounds = this.settings.queue;
     this.discipline.settings = bounds;
+    this.ledger.takesCredit = this.settings.shadow !== true;
     if (bounds !== null) this.queue.flows.configure(bounds.tenantsMax, bounds.tenantWeights);
   }
 

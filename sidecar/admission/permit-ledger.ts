@@ -51,6 +51,8 @@ export class PermitLedger {
   private readonly own: number;
   private readonly toWake: number[] = [];
   private readonly delivery: DeliveryCredit | null;
+  /** Off: what it grants is not what the app gets. */
+  takesCredit = true;
 
   static bytesFor(seats: number): number {
     return lockBytes + 8 * (seatsBegin + seats * perSeat);
@@ -173,7 +175,7 @@ export class PermitLedger {
     if (excess <= 0) return;
     cells[own + granted]! -= excess;
     cells[permits]! -= excess;
-    for (let i = 0; i < excess; i++) this.delivery?.giveBack();
+    if (this.takesCredit) for (let i = 0; i < excess; i++) this.delivery?.giveBack();
     this.judgeBusy(limit, nowMs);
     this.handOut(limit, nowMs);
   }
@@ -250,7 +252,7 @@ export class PermitLedger {
   }
 
   private appWantsMore(): boolean {
-    return this.delivery === null || this.delivery.tryTake();
+    return this.delivery === null || !this.takesCredit || this.delivery.tryTake();
   }
 
   private nextSeat(): number {

@@ -17,6 +17,7 @@ import type { FlowSettings } from '../policy/compiled.ts';
 import type { Breaker } from '../resilience/breaker.ts';
 import type { Endpoint } from '../routing/endpoint.ts';
 import { orcaField } from '../routing/orca.ts';
+import { countWouldReject } from './accounting.ts';
 import type { AttemptView, ExchangeContext, RequestView, Side } from './context.ts';
 import type { ContentSink, HttpStream, UpstreamConnection, UpstreamWaiter } from './http-stream.ts';
 import { StreamFlow } from './stream-flow.ts';
@@ -90,6 +91,7 @@ export class Attempt implements AttemptView, StreamHandler, UpstreamWaiter {
   private toDown: ContentSink;
   private shaping: StreamFlow | null = null;
   private state: number = AttemptState.connecting;
+  private connectingMs = 0;
   private resends = 0;
   private moves = 0;
 
@@ -117,6 +119,7 @@ export class Attempt implements AttemptView, StreamHandler, UpstreamWaiter {
       return owner.onAttemptFailed(this, this.refusal, waitMs);
     }
     this.address = address;
+    this.connectingMs = context.clock.nowMs;
     context.upstreams.connect(address, side.protocolFor(owner), owner.connectTimeoutMs, this);
   }
 
@@ -174,6 +177,7 @@ export class Attempt implements AttemptView, StreamHandler, UpstreamWaiter {
     }
     this.state = AttemptState.open;
     this.forwardedMs = owner.context.clock.nowMs;
+    if (owner.shadowConnectTimeoutMs > 0) this.judgeConnecting(owner.shadowConnectTimeoutMs);
     const up = connection.request(owner.side.forwardedHead(owner, this), owner.isHeadOnly, this);
     // It may have ended already.
     if (this.isOver) return;
@@ -187,6 +191,11 @@ export class Attempt implements AttemptView, StreamHandler, UpstreamWaiter {
   onConnectFailed(reason: number, _detail: string): void {
     if (this.state !== AttemptState.connecting) return;
     this.owner.onAttemptFailed(this, reason, connectRetryAfterMs);
+  }
+
+  /** In shadow it had the time that connections have without a policy. */
+  private judgeConnecting(timeoutMs: number): void {
+    if (this.forwardedMs - this.connectingMs > timeoutMs) countWouldReject(this.owner, Reason.upstreamConnect);
   }
 
   private shape(settings: FlowSettings, up: HttpStream): void {

@@ -70,6 +70,8 @@ export interface RequestView extends Waiter {
   /** The field that tells how much time is left where it is not gRPC; '' = none. */
   timeoutHeader: string;
   connectTimeoutMs: number;
+  /** After which a connection would have been given up, but for shadow; 0 = as it is. */
+  shadowConnectTimeoutMs: number;
   /** null = one attempt. */
   retryPolicy: RetryPolicy | null;
   /** What the answer will mean. */
@@ -170,6 +172,8 @@ export interface Side {
   settleAttempt(request: RequestView, attempt: AttemptView, outcome: number, reason: number): void;
   /** The request is over, as its caller saw it; its attempts were settled before. */
   settle(request: RequestView, outcome: number, reason: number): void;
+  /** In shadow: what is on its way would have got its turn now. */
+  wouldAdmit(request: RequestView, nowMs: number): void;
   /** In shadow: what is on its way would have been refused. */
   wouldRefuse(request: RequestView, reason: number): void;
   /** Counts what was refused before it could become a request; `isRequest` when nothing else counts it as one. */

@@ -17,20 +17,22 @@ export interface DeadlineBounds {
   readonly timeoutHeader: string;
 }
 
-/** Sets it. In shadow the caller's own wish holds, and the policy's bounds are watched (`shadowDeadlineMs`). */
+/**
+ * Sets it. In shadow the caller's own wish holds, as far as it is known without a policy, and what the policy makes of it is
+ * watched (`shadowDeadlineMs`).
+ */
 export function setDeadline(request: RequestView, bounds: DeadlineBounds, nowMs: number): void {
   const { defaultMs, maxMs, timeoutHeader, shadow } = bounds;
   const { head } = request;
   // Without a wish and without a policy, which is most requests, nothing is computed.
   if (head.grpcTimeout === '' && defaultMs === 0 && maxMs === 0 && timeoutHeader === '') return;
-  request.timeoutHeader = timeoutHeader;
-  const wanted = wishOf(head, timeoutHeader);
-  const bounded = boundedTimeoutMs(wanted, { defaultMs, maxMs });
+  const bounded = boundedTimeoutMs(wishOf(head, timeoutHeader), { defaultMs, maxMs });
   if (!shadow) {
+    request.timeoutHeader = timeoutHeader;
     request.deadlineMs = bounded > 0 ? nowMs + bounded : 0;
     return;
   }
-  const wish = boundedTimeoutMs(wanted, { defaultMs: 0, maxMs: 0 });
+  const wish = boundedTimeoutMs(wishOf(head, ''), { defaultMs: 0, maxMs: 0 });
   request.deadlineMs = wish > 0 ? nowMs + wish : 0;
   if (bounded !== wish) request.shadowDeadlineMs = nowMs + bounded;
 }

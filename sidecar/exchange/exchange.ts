@@ -17,7 +17,7 @@ import { ResetCause, type StreamHandler } from '../http2/stream.ts';
 import { Outcome } from '../resilience/outcome.ts';
 import type { RetryPolicy } from '../resilience/retry-policy.ts';
 import { AttemptEnd } from '../resilience/retry-rules.ts';
-import { outcomeOfReason } from './accounting.ts';
+import { countWouldReject, outcomeOfReason } from './accounting.ts';
 import { type Answer, answerFor, grpcTrailersFor, sendAnswer, withSignal } from './answers.ts';
 import { Attempt, connectRetryAfterMs } from './attempt.ts';
 import type { ExchangeContext, Side } from './context.ts';
@@ -120,7 +120,7 @@ export class Exchange extends RequestState implements TriesOwner, StandInOwner, 
   onAdmitted(nowMs: number): void {
     this.holdsPermit = true;
     // In shadow it went on long ago.
-    if (this.phase > Phase.queued) return;
+    if (this.phase > Phase.queued) return this.side.wouldAdmit(this, nowMs);
     this.admittedMs = nowMs;
     this.forward();
   }
@@ -176,8 +176,14 @@ export class Exchange extends RequestState implements TriesOwner, StandInOwner, 
     this.refuse(reason, retryAfterMs);
   }
 
-  /** A reader took nothing for longer than the policy allows. */
+  /** A reader took nothing for longer than the policy allows. In shadow that is counted once. */
   onStalled(): void {
+    const { flow } = this;
+    if (flow === null || flow.shadow) {
+      this.flow = null;
+      if (flow !== null) countWouldReject(this, Reason.flowControl);
+      return;
+    }
     this.context.budget.stallResets++;
     if (this.phase !== Phase.settled && !this.headSent) return this.refuse(Reason.flowControl, 0);
     this.down.reset(ErrorCode.enhanceYourCalm);

@@ -87,8 +87,9 @@ export class InboundSide implements Side {
       const reason = this.judge(request, inbound, nowMs);
       if (reason !== Reason.none) return reason;
     }
-    // Without a limit nothing waits.
-    if (admission === null) return this.options.delivery.tryTake() ? Decision.admitted : Reason.paused;
+    // Without a limit nothing waits. What the app wants is no policy, and holds in shadow, too.
+    if ((admission === null || shadow) && !this.options.delivery.tryTake()) return Reason.paused;
+    if (admission === null) return Decision.admitted;
     request.admission = admission;
     request.admittedMs = nowMs;
     const decision = admission.enter(request, nowMs);
@@ -181,6 +182,10 @@ export class InboundSide implements Side {
 
   settleAttempt(request: RequestView, attempt: AttemptView, _outcome: number, reason: number): void {
     if (request.admission !== null) onAttemptOver(request, attempt, reason, this.options.clock.nowMs);
+  }
+
+  wouldAdmit(request: RequestView, nowMs: number): void {
+    if (request.passedLevelMs >= 0) this.recordQueueing(request, nowMs);
   }
 
   wouldRefuse(request: RequestView, reason: number): void {

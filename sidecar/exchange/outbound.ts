@@ -110,6 +110,7 @@ export class OutboundSide implements Side {
   private admitTo(target: Target, outbound: CompiledOutbound, request: RequestView, nowMs: number): number {
     target.cluster.counts.recordDemand();
     request.connectTimeoutMs = outbound.connectTimeoutMs;
+    request.shadowConnectTimeoutMs = outbound.shadowConnectTimeoutMs;
     request.retryPolicy = outbound.retries;
     request.classifier = outbound.classifier;
     const reason = this.askBreaker(request, outbound, nowMs);
@@ -229,6 +230,8 @@ export class OutboundSide implements Side {
     attempt.breaker = null;
     breaker.record(Outcome.ignored, 0, attempt.isProbe, attempt.generation, this.options.clock.nowMs);
   }
+
+  wouldAdmit(_request: RequestView, _nowMs: number): void {}
 
   wouldRefuse(_request: RequestView, _reason: number): void {}
 

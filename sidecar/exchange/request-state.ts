@@ -34,6 +34,7 @@ export abstract class RequestState extends Timer {
   shadowDeadlineMs = 0;
   timeoutHeader = '';
   connectTimeoutMs = 1000;
+  shadowConnectTimeoutMs = 0;
   classifier = defaultClassifier;
   retryAfterMs = 0;
   limitSignal: RateLimitSignal | null = null;

@@ -3,14 +3,20 @@ import type { FlowControlSpec, PaceSpec } from '../../proto/policy/schema-flow-c
 import type { FlowSettings, PaceSettings } from './compiled.ts';
 import { bytes, milliseconds, perSecond } from './units.ts';
 
-/** Flow control slows down and refuses nothing, so in shadow there is nothing to count: it is off. */
-export function flowSettings(flow: FlowControlSpec): FlowSettings {
+/** In shadow nothing is slowed down, and readers who would have lost their stream are counted; null = nothing to do. */
+export function flowSettings(flow: FlowControlSpec, shadow: boolean): FlowSettings | null {
+  if (shadow) return flow.stallTimeout === undefined ? null : watchOnly(milliseconds(flow.stallTimeout));
   return {
+    shadow,
     windowBytesMax: flow.windowMax === undefined ? 0 : bytes(flow.windowMax),
     stallTimeoutMs: milliseconds(flow.stallTimeout),
     requestPace: paceSettings(flow.requestPace),
     responsePace: paceSettings(flow.responsePace),
   };
+}
+
+function watchOnly(stallTimeoutMs: number): FlowSettings {
+  return { shadow: true, windowBytesMax: 0, stallTimeoutMs, requestPace: null, responsePace: null };
 }
 
 function paceSettings(pace: PaceSpec | undefined): PaceSettings | null {

@@ -22,6 +22,7 @@ export interface OutboundSettings {
   readonly shadow: boolean;
   readonly deadline: DeadlineSettings;
   readonly connectTimeoutMs: number;
+  readonly shadowConnectTimeoutMs: number;
   /** Of the service; see endpoints for those of endpoints. */
   readonly breaker: BreakerSettings | null;
   readonly fleetBreaker: boolean;
@@ -40,6 +41,7 @@ export const passThroughOutboundSettings: OutboundSettings = {
   shadow: false,
   deadline: noDeadline,
   connectTimeoutMs: milliseconds(defaultConnectTimeout),
+  shadowConnectTimeoutMs: 0,
   breaker: null,
   fleetBreaker: false,
   healthCheck: null,
@@ -65,7 +67,8 @@ export function compileOutbound(
   return {
     shadow,
     deadline: { shadow, defaultMs: timeoutMs, maxMs: timeoutMs, timeoutHeader: headerName(outbound.timeoutHeader) },
-    connectTimeoutMs: milliseconds(outbound.connectTimeout),
+    connectTimeoutMs: milliseconds(shadow ? defaultConnectTimeout : outbound.connectTimeout),
+    shadowConnectTimeoutMs: shadow ? milliseconds(outbound.connectTimeout) : 0,
     breaker: ofEndpoints ? null : settings,
     fleetBreaker: breaker?.fleet.enabled ?? false,
     healthCheck: outbound.healthCheck && !shadow ? healthCheckSettings(outbound.healthCheck) : null,

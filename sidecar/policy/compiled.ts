@@ -58,6 +58,8 @@ export interface PaceSettings {
 
 /** How a stream of content may flow. */
 export interface FlowSettings {
+  /** Count who would lose a stream, and take none away. */
+  readonly shadow: boolean;
   /** 0 = as the engine likes. */
   readonly windowBytesMax: number;
   /** 0 = never. */
@@ -112,6 +114,8 @@ export interface CompiledOutbound {
   readonly shadow: boolean;
   readonly deadline: DeadlineSettings;
   readonly connectTimeoutMs: number;
+  /** After which it would be given up, but for shadow; 0 = as it is. */
+  readonly shadowConnectTimeoutMs: number;
   readonly breaker: Breaker | null;
   /** Whether verdicts of the fleet apply to the breaker, and its counts are reported. */
   readonly fleetBreaker: boolean;

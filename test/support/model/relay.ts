@@ -62,6 +62,8 @@ class OpenSide implements Side {
   turnTo(): number {
     return 0;
   }
+  wouldAdmit(): void {}
+
   settleAttempt(): void {}
 
   settle(): void {

@@ -61,6 +61,7 @@ describe('compile', () => {
         concurrencyLimit: 64,
         deadline: { shadow: false, defaultMs: 1000, maxMs: 30_000, timeoutHeader: 'x-timeout-ms' },
         flow: {
+          shadow: false,
           windowBytesMax: 262_144,
           stallTimeoutMs: 30_000,
           requestPace: { bytesPerSecond: 1_048_576, messagesPerSecond: 0 },
@@ -74,6 +75,7 @@ describe('compile', () => {
         shadow: false,
         deadline: { shadow: false, defaultMs: 500, maxMs: 500, timeoutHeader: '' },
         connectTimeoutMs: 1000,
+        shadowConnectTimeoutMs: 0,
         breaker: {
           consecutiveFailures: 5,
           failureRatio: { percent: 50, minRequests: 20, windowMs: 2000, windowRequests: 0 },
