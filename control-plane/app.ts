@@ -15,6 +15,7 @@ import { XorShift32 } from '../proto/kernel/random.ts';
 import { subjects } from '../proto/subjects.ts';
 import { createApi } from './api/server.ts';
 import type { ControlPlaneConfig } from './config.ts';
+import { leaseGroupCount } from './coordination/shard-owners.ts';
 import { NatsBus } from './nats/nats-bus.ts';
 import { Audit } from './service/audit.ts';
 import { BreakerService } from './service/breaker-service.ts';
@@ -57,7 +58,10 @@ export async function startControlPlane(options: ControlPlaneOptions): Promise<C
   const { config, log } = options;
   const { id, natsReplicas: replicas } = config;
   const bus = new NatsBus({ ...config.natsAccess, name: `weir-control-plane ${id}`, log });
-  const resender = new BundleResender(bus);
+  const incarnation = randomBytes(8).toString('hex');
+  const random = new XorShift32(randomInt(1, 2 ** 31));
+  const leadership = new Leadership({ bus, replicas, clock, random, log, id, incarnation, onChange: onLeading });
+  const resender = new BundleResender(bus, leadership);
   const store = new PolicyStore({
     bus,
     replicas,
@@ -72,12 +76,10 @@ export async function startControlPlane(options: ControlPlaneOptions): Promise<C
   const publisher = new BundlePublisher(store, (text) => createHash('sha256').update(text).digest('hex').slice(0, 16));
   const audit = new Audit(bus, log);
   const policies = new PolicyService({ store, publisher, bus, audit, clock, log });
-  const incarnation = randomBytes(8).toString('hex');
-  const random = new XorShift32(randomInt(1, 2 ** 31));
-  const leadership = new Leadership({ bus, replicas, clock, random, log, id, incarnation });
   const breakers = new BreakerService({
     bus,
     clock,
+    leadership,
     isFleetBreaker(target) {
       const spec = store.bundles.get(target)?.bundle?.stable;
       const breaker = spec?.outbound?.circuitBreaker;
@@ -94,7 +96,7 @@ export async function startControlPlane(options: ControlPlaneOptions): Promise<C
     log,
     store,
     fleetBreaker: (target) => breakers.view(target),
-    leadership: () => ({ leader: leadership.isLeader(), epoch: leadership.epoch() }),
+    leadership: () => ({ leader: leadership.groups().length > 0, epoch: leadership.epoch() }),
     isConnected: () => bus.isConnected(),
     onEndpointChange: (service) => endpoints.mark(service, clock.nowMs()),
   });
@@ -104,6 +106,7 @@ export async function startControlPlane(options: ControlPlaneOptions): Promise<C
     log,
     endpointsOf: (service, nowMs) => fleet.view.endpoints(service, nowMs),
     services: () => fleet.view.services(),
+    leadership,
   });
 
   const reconciliation = new Upkeep({ name: 'policies', everyMs: reconcileEveryMs, retryMs, log }, () =>
@@ -126,25 +129,26 @@ export async function startControlPlane(options: ControlPlaneOptions): Promise<C
     fleet.event('leader', '', connected ? `${id} connected to NATS` : `${id} lost NATS`);
   });
 
-  let wasLeader = false;
+  function onLeading(groups: readonly number[]): void {
+    const text =
+      groups.length === 0 ? 'leads nothing' : `leads ${groups.length} of ${leaseGroupCount} groups of services`;
+    log.info(groups.length > 0 ? 'leading' : 'no longer leading', {
+      groups: groups.join(' '),
+      epoch: leadership.epoch(),
+    });
+    fleet.event('leader', '', `${id} ${text}`);
+    if (groups.length > 0) endpointUpkeep.soon();
+  }
+
   const timers = [
     setInterval(() => leadership.tick(), leaseTickMs),
     setInterval(() => {
-      const isLeader = leadership.isLeader();
-      if (isLeader !== wasLeader) {
-        wasLeader = isLeader;
-        log.info(isLeader ? 'leading' : 'no longer leading', { epoch: leadership.epoch() });
-        fleet.event('leader', '', isLeader ? `${id} leads` : `${id} no longer leads`);
-        if (isLeader) endpointUpkeep.soon();
-      }
-      breakers.tick(isLeader ? leadership.epoch() : '');
-      if (isLeader && bus.isConnected()) {
-        endpoints.tick(clock.nowMs()).catch((error: unknown) => log.warn('endpoints not published', { error }));
-      }
+      breakers.tick();
+      if (!bus.isConnected()) return;
+      endpoints.tick(clock.nowMs()).catch((error: unknown) => log.warn('endpoints not published', { error }));
     }, breakerTickMs),
     setInterval(() => {
       fleet.tick();
-      if (!leadership.isLeader()) return;
       const again = resender.tick(clock.nowMs(), ({ target, version, hash, stable }) =>
         fleet.view.isBehind(target, { version, hash, hasPolicy: stable !== null }, clock.nowMs()),
       );

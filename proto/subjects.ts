@@ -43,13 +43,14 @@ export const keys = {
   revision: (namespace: string, name: string, revision: number): string => `rev.${namespace}.${name}.${revision}`,
   epoch: 'epoch',
   endpoints: (service: ServiceName): string => token(service),
-  lease: 'leader',
+  lease: (group: number): string => `leader.${group}`,
 } as const;
 
-/** `republish` of the policy and endpoint buckets: `$KV.<bucket>.>` to these. */
+/** `republish` of the buckets: `$KV.<bucket>.>` to these. */
 export const republish = {
   policy: 'weir.pol.>',
   endpoints: 'weir.ep.>',
+  lease: 'weir.lease.>',
 } as const;
 
 /** Core subjects. */
@@ -70,6 +71,9 @@ export const subjects = {
   endpoints: (service: ServiceName): string => `weir.ep.${token(service)}`,
   bundle: (target: ServiceName): string => `weir.pol.svc.${token(target)}`,
   command: (to: ServiceName, id: string): string => `weir.cmd.${token(to)}.${id}`,
+  /** A control plane says that it lives. Its id may hold dots. */
+  presence: (controlPlane: string): string => `weir.cp.${controlPlane}`,
+  presenceAll: 'weir.cp.>',
 } as const;
 
 /** Streams; retry and dead letters come with their strategies. */

@@ -50,8 +50,13 @@ interface Reporter {
   heardAtMs: number;
 }
 
+/** The epoch under which this control plane leads a target; '' for one that another leads. */
+export type EpochOf = (target: string) => string;
+
 interface Entry {
   readonly breaker: FleetBreaker;
+  /** The epoch under which it was last announced from here; '' while another leads it. */
+  ledBy: string;
   /** The epoch in which its generation was given. */
   epoch: string;
   heardAtMs: number;
@@ -70,25 +75,16 @@ export class BreakerCoordinator {
   private readonly reporters = new Map<string, Reporter>();
   private readonly disabled = new Set<string>();
   private readonly callerBudget: CallerBudget;
-  private epoch: string;
+  private readonly epochOf: EpochOf;
   /** Forgotten targets begin again above the generation they had. */
   private generationFloor = 0;
   /** Reports or rows that a full table did not take. */
   unheard = 0;
 
-  constructor(epoch = '', bounds: CoordinatorBounds = coordinatorBounds) {
-    this.epoch = epoch;
+  constructor(epochOf: EpochOf, bounds: CoordinatorBounds = coordinatorBounds) {
+    this.epochOf = epochOf;
     this.bounds = bounds;
     this.callerBudget = { left: bounds.callersMax };
-  }
-
-  /** Begins to lead: everything that stands is announced again under the new epoch at the next tick. */
-  lead(epoch: string): void {
-    this.epoch = epoch;
-    for (const entry of this.entries.values()) {
-      entry.epoch = epoch;
-      entry.publishAtMs = Number.NEGATIVE_INFINITY;
-    }
   }
 
   onReport(report: Report, nowMs: number): void {
@@ -120,17 +116,13 @@ export class BreakerCoordinator {
     return true;
   }
 
-  /** To be called every 50 ms while leading: takes the steps that are due and answers what to publish now. */
+  /** To be called every 50 ms: takes the steps that are due for the targets led, and answers what to publish now. */
   tick(nowMs: number, wallMs: number): Verdict[] {
     const verdicts: Verdict[] = [];
     for (const [target, entry] of this.entries) {
-      const changed = entry.breaker.tick(!this.disabled.has(target), nowMs, wallMs);
-      if (changed) entry.epoch = this.epoch;
-      if (changed || nowMs >= entry.publishAtMs) {
-        const closed = entry.breaker.state.state === 'closed';
-        entry.publishAtMs = nowMs + (closed ? snapshotClosedMs : snapshotMs);
-        verdicts.push(toVerdict(entry));
-      }
+      const epoch = this.epochOf(target);
+      if (epoch !== entry.ledBy) this.lead(entry, epoch);
+      if (epoch !== '') this.step(target, entry, verdicts, nowMs, wallMs);
       if (this.isIdle(entry, nowMs)) this.forget(target, entry);
     }
     return verdicts;
@@ -138,12 +130,11 @@ export class BreakerCoordinator {
 
   /** Takes over what another leader announced; false when it is older than what is known here, or its own. */
   adopt(verdict: Verdict, nowMs: number): boolean {
-    // What is heard of one's own voice is no news.
-    if (verdict.epoch === this.epoch) return false;
     const state = stateOf(verdict, nowMs);
     if (!state || !parseServiceKey(verdict.target)) return false;
     const known = this.entries.get(verdict.target);
-    if (known && isOlder(verdict, known)) return false;
+    // What is heard of one's own voice is no news.
+    if (verdict.epoch === this.epochOf(verdict.target) || (known && isOlder(verdict, known))) return false;
     const entry = known ?? this.entry(verdict.target, nowMs);
     if (!entry) return false;
     entry.breaker.adopt(state, verdict.generation, verdict.evidence ?? noEvidence, nowMs);
@@ -159,6 +150,22 @@ export class BreakerCoordinator {
 
   views(): FleetBreakerReading[] {
     return [...this.entries.values()].map(toReading);
+  }
+
+  /** Who leads the target has changed. Beginning to, one announces at once what stands. */
+  private lead(entry: Entry, epoch: string): void {
+    entry.ledBy = epoch;
+    if (epoch === '') return;
+    entry.epoch = epoch;
+    entry.publishAtMs = Number.NEGATIVE_INFINITY;
+  }
+
+  private step(target: string, entry: Entry, verdicts: Verdict[], nowMs: number, wallMs: number): void {
+    const changed = entry.breaker.tick(!this.disabled.has(target), nowMs, wallMs);
+    if (!changed && nowMs < entry.publishAtMs) return;
+    const closed = entry.breaker.state.state === 'closed';
+    entry.publishAtMs = nowMs + (closed ? snapshotClosedMs : snapshotMs);
+    verdicts.push(toVerdict(entry));
   }
 
   private hear(caller: string, report: Report, row: TargetCounts, nowMs: number): void {
@@ -212,7 +219,8 @@ export class BreakerCoordinator {
       budget: this.callerBudget,
       nowMs,
     });
-    const entry = { breaker, epoch: this.epoch, heardAtMs: nowMs, publishAtMs: Number.NEGATIVE_INFINITY };
+    const epoch = this.epochOf(target);
+    const entry = { breaker, ledBy: epoch, epoch, heardAtMs: nowMs, publishAtMs: Number.NEGATIVE_INFINITY };
     this.entries.set(target, entry);
     return entry;
   }

@@ -8,6 +8,10 @@
  *   loop: `next(nowMs)` says what to send, or when to ask again; `onResult` takes the answer. One request is in flight
  *   at a time; one that is not answered in 300 ms counts as lost, and the key is read back: a write of our own that did
  *   arrive is adopted.
+ *
+ * Observers are told of every write by the store (`onSeen`), and read only when they were not. Hearing late, or not at
+ * all, delays a takeover and never hastens it: what is written over is the very revision that was seen for so long.
+ * One observer at a time is preferred (coordination/shard-owners.ts); the others give it 100 ms.
  */
 import { assert } from '../../proto/kernel/assert.ts';
 import type { Random } from '../../proto/kernel/random.ts';
@@ -49,8 +53,13 @@ export interface LeaseTimes {
   readonly renewMs: number;
   readonly fenceMs: number;
   readonly takeoverMs: number;
-  readonly takeoverJitterMs: number;
+  /** What an observer that is not preferred waits beyond that, and at most by chance on top. */
+  readonly yieldMs: number;
+  readonly yieldJitterMs: number;
+  /** Without news an observer reads so often. */
   readonly observeMs: number;
+  /** After a request that failed. */
+  readonly retryMs: number;
   readonly answerMs: number;
 }
 
@@ -58,8 +67,10 @@ export const leaseTimes: LeaseTimes = {
   renewMs: 300,
   fenceMs: 700,
   takeoverMs: 1000,
-  takeoverJitterMs: 100,
-  observeMs: 100,
+  yieldMs: 100,
+  yieldJitterMs: 20,
+  observeMs: 400,
+  retryMs: 100,
   answerMs: 300,
 };
 
@@ -71,7 +82,7 @@ interface Request {
 
 type Role =
   /** `revision` -1: nothing was seen yet. */
-  | { readonly kind: 'observing'; readonly revision: number; readonly sinceMs: number; readonly graceMs: number }
+  | { readonly kind: 'observing'; readonly revision: number; readonly sinceMs: number; readonly released: boolean }
   | {
       readonly kind: 'holding';
       readonly revision: number;
@@ -93,6 +104,9 @@ export class LeaderLease {
   private nextAtMs = Number.NEGATIVE_INFINITY;
   private mustRead = true;
   private streamCreatedMs = 0;
+  private yieldMs: number;
+  /** Of those that could take it over this one should. */
+  preferred = false;
   /** Who holds it, as far as was seen; '' when nobody or not known. */
   seenHolder = '';
 
@@ -102,7 +116,8 @@ export class LeaderLease {
     this.random = options.random;
     this.times = options.times ?? leaseTimes;
     assert(this.times.fenceMs < this.times.takeoverMs, 'a holder must be fenced before another may take over');
-    this.role = { kind: 'observing', revision: unseen, sinceMs: 0, graceMs: 0 };
+    this.role = { kind: 'observing', revision: unseen, sinceMs: 0, released: false };
+    this.yieldMs = this.times.yieldMs + this.times.yieldJitterMs * this.random.next();
   }
 
   isLeader(nowMs: number): boolean {
@@ -116,6 +131,8 @@ export class LeaderLease {
   }
 
   next(nowMs: number): LeaseAction {
+    const takeover = this.takeover(nowMs);
+    if (takeover) return takeover;
     if (this.request) {
       const lostAtMs = this.request.sentAtMs + this.times.answerMs;
       if (nowMs < lostAtMs) return { kind: 'wait', untilMs: lostAtMs };
@@ -125,10 +142,8 @@ export class LeaderLease {
     }
     if (this.role.kind === 'released') return { kind: 'wait', untilMs: Number.POSITIVE_INFINITY };
     if (nowMs < this.nextAtMs) return { kind: 'wait', untilMs: this.nextAtMs };
-    if (this.mustRead) return this.read(nowMs);
-    if (this.role.kind === 'holding') return this.write(this.role.revision, this.role.takeoverRevision, nowMs);
-    const { revision, sinceMs, graceMs } = this.role;
-    return nowMs - sinceMs >= graceMs ? this.write(revision, 0, nowMs) : this.read(nowMs);
+    if (this.mustRead || this.role.kind === 'observing') return this.read(nowMs);
+    return this.write(this.role.revision, this.role.takeoverRevision, nowMs);
   }
 
   onResult(id: number, result: LeaseResult, nowMs: number): void {
@@ -141,6 +156,11 @@ export class LeaderLease {
       case 'written':
         assert(request.record !== null, 'only a write is answered by written');
         this.streamCreatedMs = result.streamCreatedMs;
+        if (request.record.released) {
+          // The next one may have been quicker than this answer.
+          if (this.role.revision < result.revision) this.see(result.revision, request.record, nowMs);
+          return;
+        }
         return this.hold(result.revision, request.record, nowMs);
       case 'read':
         this.streamCreatedMs = result.streamCreatedMs;
@@ -151,12 +171,30 @@ export class LeaderLease {
         return;
       case 'failed':
         this.mustRead = true;
-        this.nextAtMs = nowMs + this.times.observeMs;
+        this.nextAtMs = nowMs + this.times.retryMs;
         return;
     }
   }
 
-  /** Stops leading now; the answer, if there is one, is the write that lets the next one take over at once. */
+  /** News of a write, by whomever; may be late or missing. */
+  onSeen(revision: number, record: LeaseRecord | null, nowMs: number): void {
+    const { role } = this;
+    // Of our own writes their answers tell, and tell from when they count.
+    if (role.kind === 'released' || revision <= role.revision || (record && this.isOwn(record))) return;
+    this.see(revision, record, nowMs);
+  }
+
+  /** Stops leading now and lets another have it; null while that cannot be said, because a request is in flight. */
+  handOver(nowMs: number): LeaseAction | null {
+    const { role } = this;
+    if (role.kind !== 'holding' || this.request) return null;
+    this.role = { kind: 'observing', revision: role.revision, sinceMs: nowMs, released: false };
+    const record = { ...this.record(nowMs, role.takeoverRevision), released: true };
+    this.request = { id: ++this.lastId, sentAtMs: nowMs, record };
+    return { kind: 'write', id: this.lastId, expectedRevision: role.revision, record };
+  }
+
+  /** Stops leading for good; the answer, if there is one, is the write that lets the next one take over at once. */
   release(nowMs: number): LeaseAction | null {
     const { role } = this;
     this.role = { kind: 'released' };
@@ -170,13 +208,17 @@ export class LeaderLease {
     this.seenHolder = record && !record.released ? record.holder : '';
     if (record && !record.released && this.isOwn(record)) return this.hold(revision, record, nowMs);
     this.nextAtMs = nowMs + this.times.observeMs;
-    if (this.role.kind === 'observing' && this.role.revision === revision) {
-      this.nextAtMs = Math.min(this.nextAtMs, Math.max(nowMs, this.role.sinceMs + this.role.graceMs));
-      return;
-    }
-    const spread = this.times.takeoverJitterMs * this.random.next();
-    const graceMs = record?.released ? spread : this.times.takeoverMs + spread;
-    this.role = { kind: 'observing', revision, sinceMs: nowMs, graceMs };
+    if (this.role.kind === 'observing' && this.role.revision === revision) return;
+    this.yieldMs = this.times.yieldMs + this.times.yieldJitterMs * this.random.next();
+    this.role = { kind: 'observing', revision, sinceMs: nowMs, released: record?.released === true };
+  }
+
+  /** Once it is time, not even for the answer to a read it is waited. */
+  private takeover(nowMs: number): LeaseAction | null {
+    const { role } = this;
+    if (role.kind !== 'observing' || this.mustRead || (this.request && this.request.record !== null)) return null;
+    const waitMs = (role.released ? 0 : this.times.takeoverMs) + (this.preferred ? 0 : this.yieldMs);
+    return nowMs >= role.sinceMs + waitMs ? this.write(role.revision, 0, nowMs) : null;
   }
 
   private hold(revision: number, record: LeaseRecord, nowMs: number): void {

@@ -1,6 +1,6 @@
 /**
- * Runs the fleet breaker: every control plane hears every report, so that each could lead at once; the one that does
- * lead ticks the coordinator and publishes its verdicts, and the others adopt what it says.
+ * Runs the fleet breaker: every control plane hears every report, so that each could lead at once. For the targets that
+ * it leads it publishes the coordinator's verdicts, and of the others it adopts what their leaders say.
  */
 import type { FleetBreakerView } from '../../proto/api.ts';
 import { decodeReport, decodeVerdict, encodeVerdict, type Identity, type Verdict } from '../../proto/fleet.ts';
@@ -9,11 +9,13 @@ import { BreakerCoordinator } from '../coordination/breaker-coordinator.ts';
 import { breakerStateName } from '../fleet/breaker-names.ts';
 import type { Bus, BusMessage } from './bus.ts';
 import type { Clock } from './clock.ts';
+import type { TargetLeadership } from './leadership.ts';
 import { speaksForItself } from './speaker.ts';
 
 export interface BreakerServiceOptions {
   readonly bus: Bus;
   readonly clock: Clock;
+  readonly leadership: TargetLeadership;
   /** Whether the target's policy has a breaker that callers open together. */
   readonly isFleetBreaker: (target: string) => boolean;
   readonly onTransition: (target: string, text: string) => void;
@@ -26,12 +28,12 @@ interface Shown {
 
 export class BreakerService {
   private readonly options: BreakerServiceOptions;
-  private readonly coordinator = new BreakerCoordinator();
+  private readonly coordinator: BreakerCoordinator;
   private readonly shown = new Map<string, Shown>();
-  private epoch = '';
 
   constructor(options: BreakerServiceOptions) {
     this.options = options;
+    this.coordinator = new BreakerCoordinator((target) => options.leadership.epochOf(target));
   }
 
   /** False when it is no report. */
@@ -53,7 +55,8 @@ export class BreakerService {
     const verdict = decodeVerdict(data);
     if (!verdict) return false;
     // Our own come back to us; a later leader's count at once, and the lease will tell us that we no longer lead.
-    if (this.epoch !== '' && verdict.epoch <= this.epoch) return true;
+    const epoch = this.options.leadership.epochOf(verdict.target);
+    if (epoch !== '' && verdict.epoch <= epoch) return true;
     if (this.coordinator.adopt(verdict, this.options.clock.nowMs())) this.note(verdict);
     return true;
   }
@@ -63,14 +66,9 @@ export class BreakerService {
     this.coordinator.setFleetEnabled(target, this.options.isFleetBreaker(target));
   }
 
-  /** Every 50 ms. `epoch` is '' while not leading. */
-  tick(epoch: string): void {
+  /** Every 50 ms. */
+  tick(): void {
     const { clock, bus } = this.options;
-    if (epoch !== this.epoch) {
-      this.epoch = epoch;
-      if (epoch !== '') this.coordinator.lead(epoch);
-    }
-    if (epoch === '') return;
     for (const verdict of this.coordinator.tick(clock.nowMs(), clock.wallMs())) {
       const target = parseServiceKey(verdict.target);
       if (target) bus.publish(subjects.verdict(target), encodeVerdict(verdict));

@@ -49,7 +49,14 @@ export function endpointsBucket(replicas: number): BucketSettings {
 }
 
 export function leaseBucket(replicas: number): BucketSettings {
-  return { name: buckets.lease, bytesMax: mebibyte, valueBytesMax: 4096, replicas, allowDirect: false };
+  return {
+    name: buckets.lease,
+    republishTo: republish.lease,
+    bytesMax: mebibyte,
+    valueBytesMax: 4096,
+    replicas,
+    allowDirect: false,
+  };
 }
 
 /** Audit, transitions, refusals: a ring of a week. */

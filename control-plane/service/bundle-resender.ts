@@ -8,6 +8,7 @@ import type { Bundle } from '../../proto/policy/bundle.ts';
 import { canonicalJson } from '../../proto/policy/canonical-json.ts';
 import { parseServiceKey, subjects } from '../../proto/subjects.ts';
 import type { Bus } from './bus.ts';
+import type { TargetLeadership } from './leadership.ts';
 
 export const firstResendMs = 1_000;
 export const resendsMax = 5;
@@ -21,9 +22,11 @@ interface Pending {
 export class BundleResender {
   private readonly pending = new Map<string, Pending>();
   private readonly bus: Bus;
+  private readonly leadership: TargetLeadership;
 
-  constructor(bus: Bus) {
+  constructor(bus: Bus, leadership: TargetLeadership) {
     this.bus = bus;
+    this.leadership = leadership;
   }
 
   /** A bundle that is newly in the store. */
@@ -33,11 +36,11 @@ export class BundleResender {
     this.pending.set(bundle.target, { bundle, resends: 0, dueMs: nowMs + firstResendMs });
   }
 
-  /** Answers what was published again. */
+  /** Answers what was published again; only of the targets led, the others are somebody else's to look after. */
   tick(nowMs: number, isBehind: (bundle: Bundle) => boolean): Bundle[] {
     const again: Bundle[] = [];
     for (const [target, pending] of this.pending) {
-      if (nowMs < pending.dueMs) continue;
+      if (nowMs < pending.dueMs || !this.leadership.leads(target)) continue;
       const service = parseServiceKey(target);
       if (!service || pending.resends >= resendsMax || !isBehind(pending.bundle)) {
         this.pending.delete(target);

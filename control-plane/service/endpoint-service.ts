@@ -1,5 +1,5 @@
 /**
- * Writes where each service can be reached into its bucket, which republishes it to every caller. Only the leader does,
+ * Writes where each service can be reached into its bucket, which republishes it to every caller. Only who leads it does,
  * debounced: a rollout of twenty instances is a few writes, not twenty.
  *
  * Silence is evidence against an instance only when we could have heard it: for a while after we began to listen, or
@@ -12,6 +12,7 @@ import { keys, parseServiceKey, serviceKey } from '../../proto/subjects.ts';
 import { endpointsFingerprint } from '../fleet/endpoint-sets.ts';
 import { endpointsBucket } from './buckets.ts';
 import { type Bucket, type Bus, isConflict } from './bus.ts';
+import type { TargetLeadership } from './leadership.ts';
 
 export const debounceMs = 100;
 /** Three missed heartbeats of a sidecar that beats once a second, and its jitter. */
@@ -30,6 +31,7 @@ export interface EndpointServiceOptions {
   readonly log: Log;
   readonly endpointsOf: (service: string, nowMs: number) => Endpoint[];
   readonly services: () => readonly string[];
+  readonly leadership: TargetLeadership;
 }
 
 export class EndpointService {
@@ -80,7 +82,7 @@ export class EndpointService {
     for (const service of [...services(), ...this.published.keys()]) this.mark(service, nowMs);
   }
 
-  /** While leading, every few ms: writes what is due. */
+  /** Every few ms: writes what is due of the services led. Who begins to lead one syncs first, and that marks it. */
   async tick(nowMs: number): Promise<void> {
     if (this.writing || this.createdMs === 0) return;
     this.writing = true;
@@ -88,6 +90,7 @@ export class EndpointService {
       for (const [service, dueMs] of this.dirty) {
         if (nowMs < dueMs) continue;
         this.dirty.delete(service);
+        if (!this.options.leadership.leads(service)) continue;
         await this.write(service, nowMs).catch((error: unknown) => {
           this.mark(service, nowMs + 1_000);
           throw error;

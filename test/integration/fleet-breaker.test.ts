@@ -33,7 +33,7 @@ let firstFailureAtMs: number;
 beforeEach(async () => {
   nats = await startNatsServer();
   room = await ControlRoom.open(nats.url);
-  coordinator = new BreakerCoordinator('0000000000000001.0000000000000001');
+  coordinator = new BreakerCoordinator(() => '0000000000000001.0000000000000001');
   room.onReport = (report) => coordinator.onReport(report, performance.now());
   const tick = () => {
     for (const verdict of coordinator.tick(performance.now(), Date.now())) room.publishVerdict(verdict);

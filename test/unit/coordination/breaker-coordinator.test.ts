@@ -19,7 +19,7 @@ class Fleet {
   generation: number | undefined;
   private seq = 0;
 
-  constructor(coordinator = new BreakerCoordinator(epoch)) {
+  constructor(coordinator = new BreakerCoordinator(() => epoch)) {
     this.coordinator = coordinator;
   }
 
@@ -238,14 +238,26 @@ describe('BreakerCoordinator', () => {
   it('adopts what stands, announces it under its own epoch and goes on from there', () => {
     const { published } = opened();
     const standing = published.findLast(({ verdict }) => verdict.state === 'open')!.verdict;
-    const fleet = new Fleet(new BreakerCoordinator());
+    let own = '';
+    const fleet = new Fleet(new BreakerCoordinator(() => own));
     expect(fleet.coordinator.adopt(standing, fleet.nowMs)).toBe(true);
-    fleet.coordinator.lead('1.2');
+    expect(fleet.tick(), 'another leads').toEqual([]);
+    own = '1.2';
     fleet.epochSeen = '1.2';
     expect(fleet.tick()).toMatchObject([{ ...standing, epoch: '1.2' }]);
     fleet.counts = refused;
     fleet.run(1000);
     expect(fleet.view).toMatchObject({ state: 'half_open', generation: 2, epoch: '1.2' });
+  });
+
+  it('speaks only of the targets that it leads, each under its own epoch', () => {
+    const epochs: Record<string, string> = { [target]: '1.7', 'shop/billing': '1.9' };
+    const fleet = new Fleet(new BreakerCoordinator((about) => epochs[about] ?? ''));
+    for (const about of [...Object.keys(epochs), 'shop/others']) fleet.report('orders-0', {}, about);
+    expect(fleet.tick().map((verdict) => [verdict.target, verdict.epoch])).toEqual(Object.entries(epochs));
+    epochs['shop/others'] = '1.12';
+    delete epochs[target];
+    expect(fleet.tick().map((verdict) => [verdict.target, verdict.epoch])).toEqual([['shop/others', '1.12']]);
   });
 
   it('does not adopt an older epoch, an older generation or a state it does not know', () => {
@@ -254,7 +266,6 @@ describe('BreakerCoordinator', () => {
     const adopt = (change: Partial<Verdict>) => fleet.coordinator.adopt({ ...verdict, ...change }, fleet.nowMs);
     expect(adopt({ epoch: '1.0', generation: 99, state: 'closed' })).toBe(false);
     expect(adopt({ generation: 9, state: 'closed' }), 'its own epoch').toBe(false);
-    fleet.coordinator.lead('1.3');
     fleet.coordinator.adopt({ ...verdict, epoch: '1.4', generation: 5 }, fleet.nowMs);
     expect(adopt({ epoch: '1.4', generation: 4, state: 'closed' })).toBe(false);
     expect(adopt({ epoch: '1.5', generation: 99, state: 'ajar' })).toBe(false);
@@ -283,7 +294,7 @@ describe('BreakerCoordinator', () => {
 
 describe('BreakerCoordinator at its bounds', () => {
   const bounded = (bounds: Partial<typeof coordinatorBounds>) =>
-    new Fleet(new BreakerCoordinator(epoch, { ...coordinatorBounds, ...bounds }));
+    new Fleet(new BreakerCoordinator(() => epoch, { ...coordinatorBounds, ...bounds }));
 
   it('hears no further target until one has become idle', () => {
     const fleet = bounded({ targetsMax: 2 });

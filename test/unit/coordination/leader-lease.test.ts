@@ -71,6 +71,59 @@ describe('LeaderLease', () => {
     expect(lease.next(1310)).toMatchObject({ kind: 'write', expectedRevision: 8, record: { takeoverRevision: 8 } });
   });
 
+  it('is taken 1.0 s after its last renewal by the preferred observer, 100 ms later by another', () => {
+    for (const [preferred, atMs] of [
+      [true, 1500],
+      [false, 1600],
+    ] as const) {
+      const lease = watching(preferred);
+      expect(lease.next(atMs - 1).kind).not.toBe('write');
+      expect(lease.next(atMs)).toMatchObject({ kind: 'write', expectedRevision: 8 });
+    }
+  });
+
+  it('is taken at once by the preferred observer when it hears that it was given up', () => {
+    const lease = watching(true);
+    lease.onSeen(9, { ...foreign, released: true }, 520);
+    expect(lease.next(520)).toMatchObject({ kind: 'write', expectedRevision: 9 });
+    const other = watching(false);
+    other.onSeen(9, { ...foreign, released: true }, 520);
+    expect(other.next(619).kind).not.toBe('write');
+    expect(other.next(620)).toMatchObject({ kind: 'write', expectedRevision: 9 });
+  });
+
+  it('is watched by what is heard, and read only when nothing is', () => {
+    const lease = watching(true);
+    for (let atMs = 800; atMs < 5000; atMs += 300) {
+      lease.onSeen(9 + (atMs - 800) / 300, foreign, atMs);
+      expect(lease.next(atMs + 299).kind).toBe('wait');
+    }
+    expect(lease.next(4700 + 400).kind).toBe('read');
+  });
+
+  it('is given up by its holder at once when a later holder is heard', () => {
+    const { lease, write } = held();
+    lease.onResult(write.id, { kind: 'written', revision: 8, streamCreatedMs: 1 }, 1010);
+    lease.onSeen(7, foreign, 1020);
+    expect(lease.isLeader(1020), 'an old message').toBe(true);
+    lease.onSeen(9, foreign, 1030);
+    expect(lease.isLeader(1030)).toBe(false);
+  });
+
+  it('can be handed over, and is taken back when nobody wants it', () => {
+    const { lease, write } = held();
+    expect(lease.handOver(1005), 'while a request is in flight').toBeNull();
+    lease.onResult(write.id, { kind: 'written', revision: 8, streamCreatedMs: 1 }, 1010);
+    const given = lease.handOver(1020);
+    expect(given).toMatchObject({ kind: 'write', expectedRevision: 8, record: { released: true } });
+    expect(lease.isLeader(1020)).toBe(false);
+    lease.preferred = false;
+    if (given?.kind !== 'write') throw new Error('it is a write');
+    lease.onResult(given.id, { kind: 'written', revision: 9, streamCreatedMs: 1 }, 1030);
+    expect(lease.next(1129).kind).not.toBe('write');
+    expect(lease.next(1130)).toMatchObject({ kind: 'write', expectedRevision: 9, record: { released: false } });
+  });
+
   it('does not take its former self’s lease for its own', () => {
     const { lease, write } = held();
     const read = lease.next(1300);
@@ -120,11 +173,22 @@ describe('LeaderLease', () => {
   }, 30_000);
 });
 
+const foreign = { holder: 'cp-1', incarnation: 'b', sentAtMs: 0, takeoverRevision: 3, released: false };
+
+/** An observer that has heard of revision 8 at 500 ms. */
+function watching(preferred: boolean): LeaderLease {
+  const lease = new LeaderLease({ holder: 'cp-0', incarnation: 'a', random: { next: () => 0 } });
+  lease.preferred = preferred;
+  lease.onSeen(8, foreign, 500);
+  return lease;
+}
+
 /** A lease whose takeover, sent at 1000 ms over revision 7, is not answered yet. */
 function held() {
   const random = { next: () => 0 };
   const lease = new LeaderLease({ holder: 'cp-0', incarnation: 'a', random });
-  const record = { holder: 'cp-1', incarnation: 'b', sentAtMs: 0, takeoverRevision: 3, released: false };
+  lease.preferred = true;
+  const record = foreign;
   const read = lease.next(0);
   if (read.kind !== 'read') throw new Error(`begins by reading, does not ${read.kind}`);
   lease.onResult(read.id, { kind: 'read', revision: 7, record, streamCreatedMs: 1 }, 0);
