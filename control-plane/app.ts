@@ -12,6 +12,7 @@ import type { FastifyInstance } from 'fastify';
 import type { Log } from '../proto/kernel/log-format.ts';
 import { formatHostPort, isLoopbackHost } from '../proto/kernel/options.ts';
 import { XorShift32 } from '../proto/kernel/random.ts';
+import type { Bundle } from '../proto/policy/bundle.ts';
 import { subjects } from '../proto/subjects.ts';
 import { createApi } from './api/server.ts';
 import type { ControlPlaneConfig } from './config.ts';
@@ -27,13 +28,16 @@ import type { Clock } from './service/clock.ts';
 import { EndpointService } from './service/endpoint-service.ts';
 import { FleetService } from './service/fleet-service.ts';
 import { Leadership } from './service/leadership.ts';
+import { PolicyHistory } from './service/policy-history.ts';
 import { PolicyService } from './service/policy-service.ts';
 import { PolicyStore } from './service/policy-store.ts';
+import { RolloutService } from './service/rollout-service.ts';
 import { Upkeep } from './upkeep.ts';
 
 const leaseTickMs = 25;
 const breakerTickMs = 50;
 const fleetTickMs = 250;
+const rolloutTickMs = 500;
 const reconcileEveryMs = 3_000;
 const retryMs = 500;
 /** What a graceful end may take in all. */
@@ -70,7 +74,7 @@ export async function startControlPlane(options: ControlPlaneOptions): Promise<C
       resender.watch(bundle, clock.nowMs());
       breakers.onBundle(bundle.target);
       // What is read at start is no news.
-      if (store.isLoaded()) fleet.event('policy', bundle.target, bundleNews(bundle.version, bundle.stable !== null));
+      if (store.isLoaded()) fleet.event('policy', bundle.target, bundleNews(bundle.version, hasPolicy(bundle)));
     },
   });
   const publisher = new BundlePublisher(store, (text) => createHash('sha256').update(text).digest('hex').slice(0, 16));
@@ -107,6 +111,20 @@ export async function startControlPlane(options: ControlPlaneOptions): Promise<C
     endpointsOf: (service, nowMs) => fleet.view.endpoints(service, nowMs),
     services: () => fleet.view.services(),
     leadership,
+  });
+
+  const history = new PolicyHistory(store, policies);
+  const rollouts = new RolloutService({
+    store,
+    policies,
+    fleet: fleet.view,
+    audit,
+    clock,
+    leadership,
+    onStep(target, text) {
+      log.info('rollout', { target, step: text });
+      fleet.event('policy', target, text);
+    },
   });
 
   const reconciliation = new Upkeep({ name: 'policies', everyMs: reconcileEveryMs, retryMs, log }, () =>
@@ -149,11 +167,14 @@ export async function startControlPlane(options: ControlPlaneOptions): Promise<C
     }, breakerTickMs),
     setInterval(() => {
       fleet.tick();
-      const again = resender.tick(clock.nowMs(), ({ target, version, hash, stable }) =>
-        fleet.view.isBehind(target, { version, hash, hasPolicy: stable !== null }, clock.nowMs()),
+      const again = resender.tick(clock.nowMs(), (bundle) =>
+        fleet.view.isBehind(bundle.target, { ...bundle, hasPolicy: hasPolicy(bundle) }, clock.nowMs()),
       );
       for (const { target, version } of again) log.info('bundle published again', { target, version });
     }, fleetTickMs),
+    setInterval(() => {
+      rollouts.tick().catch((error: unknown) => log.warn('a rollout could not be driven', { error }));
+    }, rolloutTickMs),
   ];
 
   /** Listens to the mesh; the subscriptions last over every reconnect. */
@@ -174,6 +195,8 @@ export async function startControlPlane(options: ControlPlaneOptions): Promise<C
 
   const api = createApi({
     policies,
+    history,
+    rollouts,
     fleet,
     token: config.apiToken,
     isLoopback: isLoopbackHost(config.listen.host),
@@ -206,6 +229,8 @@ async function listen(api: FastifyInstance, { listen: { host, port } }: ControlP
   const realPort = typeof address === 'object' && address ? address.port : port;
   return `http://${formatHostPort({ host, port: realPort })}`;
 }
+
+const hasPolicy = ({ stable, candidate }: Bundle): boolean => stable !== null || candidate !== null;
 
 function bundleNews(version: number, hasPolicy: boolean): string {
   return hasPolicy ? `version ${version} published` : `version ${version}: no policy any more`;

@@ -208,14 +208,32 @@ export const RevisionView = Type.Object({
   by: Type.String(),
   /** One line: what is different from the revision before. */
   summary: Type.String(),
+  reason: Type.String({ description: 'What the writer said about it; empty = nothing.' }),
   /** null after a deletion. */
   policy: nullable(TrafficPolicy),
 });
 export type RevisionView = Static<typeof RevisionView>;
 
 /** The newest first. */
-export const RevisionList = Type.Object({ items: Type.Array(RevisionView) });
+export const RevisionList = Type.Object({ items: Type.Array(RevisionView), continue: Type.Optional(Type.String()) });
 export type RevisionList = Static<typeof RevisionList>;
+
+export const RevisionDiffView = Type.Object({
+  from: Type.Number(),
+  to: Type.Number(),
+  /** One line, as in the history. */
+  summary: Type.String(),
+  changes: Type.Array(
+    Type.Object({
+      pointer: Type.String(),
+      /** Absent: the field was not there. */
+      before: Type.Optional(Type.Unknown()),
+      /** Absent: the field is gone. */
+      after: Type.Optional(Type.Unknown()),
+    }),
+  ),
+});
+export type RevisionDiffView = Static<typeof RevisionDiffView>;
 
 export const VersionView = Type.Object({ name: Type.String(), version: Type.String(), id: Type.String() });
 export type VersionView = Static<typeof VersionView>;

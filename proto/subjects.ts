@@ -41,6 +41,8 @@ export const keys = {
   bundle: (target: ServiceName): string => `svc.${token(target)}`,
   document: (namespace: string, name: string): string => `doc.${namespace}.${name}`,
   revision: (namespace: string, name: string, revision: number): string => `rev.${namespace}.${name}.${revision}`,
+  /** The newest rollout of a policy. */
+  rollout: (namespace: string, name: string): string => `ro.${namespace}.${name}`,
   epoch: 'epoch',
   endpoints: (service: ServiceName): string => token(service),
   lease: (group: number): string => `leader.${group}`,

@@ -15,6 +15,7 @@ const titles = {
   'not-found': 'There is no such thing',
   'not-allowed': 'Not with this method',
   conflict: 'It exists already',
+  inapplicable: 'Not in this state of things',
   'precondition-failed': 'It was changed since you read it',
   'precondition-required': 'If-Match is required',
   'too-large': 'The request is too large',
@@ -32,6 +33,7 @@ const statusOf: Readonly<Record<ProblemType, number>> = {
   'not-found': 404,
   'not-allowed': 405,
   conflict: 409,
+  inapplicable: 409,
   'precondition-failed': 412,
   'too-large': 413,
   'unsupported-media-type': 415,
@@ -69,7 +71,9 @@ export function sendRefusal(reply: FastifyReply, refusal: Refusal): FastifyReply
         current: refusal.current,
       });
     case 'stale':
-      return sendProblem(reply, 'precondition-failed', refusal.current ? { current: refusal.current } : {});
+      return sendProblem(reply, 'precondition-failed', refusal.current === null ? {} : { current: refusal.current });
+    case 'inapplicable':
+      return sendProblem(reply, 'inapplicable', { detail: refusal.detail });
     case 'full':
       return sendProblem(reply, 'full', { detail: refusal.detail });
     case 'unavailable':

@@ -2,17 +2,24 @@
 import fastify, { type FastifyError, type FastifyInstance } from 'fastify';
 import type { Log } from '../../proto/kernel/log-format.ts';
 import type { FleetService } from '../service/fleet-service.ts';
+import type { PolicyHistory } from '../service/policy-history.ts';
 import type { PolicyService } from '../service/policy-service.ts';
+import type { RolloutService } from '../service/rollout-service.ts';
 import { Access } from './access.ts';
 import { EventStream } from './event-stream.ts';
 import { fleetRoutes } from './fleet-routes.ts';
+import { historyRoutes } from './history-routes.ts';
 import { OpenApi } from './openapi.ts';
-import { bodyBytesMax, policyRoutes, YamlText } from './policy-routes.ts';
+import { policyRoutes } from './policy-routes.ts';
 import { requestProblem, sendProblem } from './problem.ts';
+import { YamlText } from './request-parts.ts';
+import { rolloutRoutes } from './rollout-routes.ts';
 import { StaticFiles } from './static-files.ts';
 
 export interface ApiOptions {
   readonly policies: PolicyService;
+  readonly history: PolicyHistory;
+  readonly rollouts: RolloutService;
   readonly fleet: FleetService;
   readonly token: string | undefined;
   readonly isLoopback: boolean;
@@ -24,6 +31,7 @@ export interface ApiOptions {
   readonly log: Log;
 }
 
+export const bodyBytesMax = 1024 * 1024;
 /** A request that is not whole after this is ended; streams of events are answers, not requests. */
 const requestTimeoutMs = 15_000;
 
@@ -73,7 +81,10 @@ export function createApi(options: ApiOptions): FastifyInstance {
 
   app.get('/openapi.json', { schema: { hide: true } }, async () => openApi.document(version));
   fleetRoutes(app, { fleet, events, access, isConnected, isReady: () => policies.isLoaded(), version, id });
-  policyRoutes(app, { policies, by: () => access.subject() });
+  const by = (): string => access.subject();
+  policyRoutes(app, { policies, by });
+  historyRoutes(app, { history: options.history, by });
+  rolloutRoutes(app, { rollouts: options.rollouts, policies, by });
 
   const stopWatching = fleet.onChange(() => events.changed());
   app.addHook('preClose', async () => {

@@ -96,7 +96,7 @@ export class FleetView {
 
   /** Whether a live sidecar that should have the bundle has not said yet that it took or refused it. */
   isBehind(target: string, bundle: PublishedBundle, nowMs: number): boolean {
-    return policyStatus(target, bundle, this.concerned(target), nowMs).behind.length > 0;
+    return policyStatus(target, bundle, this.concernedBy(target), nowMs).behind.length > 0;
   }
 
   get instanceCount(): number {
@@ -163,7 +163,8 @@ export class FleetView {
     return callers;
   }
 
-  private *concerned(target: string) {
+  /** The target's own instances and those of services that call it. */
+  *concernedBy(target: string): Iterable<InstanceRecord> {
     for (const record of this.instances.all()) {
       if (record.service === target || record.targets().has(target)) yield record;
     }

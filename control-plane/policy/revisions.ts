@@ -19,6 +19,8 @@ export interface Revision {
   readonly by: string;
   /** One line for people: what is different from the revision before. */
   readonly summary: string;
+  /** What the writer said about it; '' = nothing. */
+  readonly reason: string;
   /** null after a deletion. */
   readonly policy: TrafficPolicy | null;
 }
@@ -26,33 +28,37 @@ export interface Revision {
 export interface WriteFacts {
   readonly wallMs: number;
   readonly by: string;
+  readonly reason?: string | undefined;
   /** Of the newest revision of this name, deleted ones included; 0 when there is none. */
   readonly lastRevision: number;
 }
 
 /** The first document of a name, or the first after a deletion. Server-owned fields of the input do not count. */
 export function createRevision(written: TrafficPolicy, facts: WriteFacts): Revision {
-  const at = timestamp(facts.wallMs);
-  const policy = owned(written, { generation: 1, creationTimestamp: at });
-  return { revision: facts.lastRevision + 1, action: 'create', at, by: facts.by, summary: 'created', policy };
+  const head = headOf('create', facts);
+  const policy = owned(written, { generation: 1, creationTimestamp: head.at });
+  return { ...head, summary: 'created', policy };
 }
 
 /** null when the write changes nothing: no revision, no new bundle, no event. */
 export function updateRevision(current: TrafficPolicy, written: TrafficPolicy, facts: WriteFacts): Revision | null {
   const changes = changesBetween(current, written);
   if (changes.length === 0 && canonicalJson(current.spec) === canonicalJson(written.spec)) return null;
-  const at = timestamp(facts.wallMs);
+  const head = headOf('update', facts);
   const specChanged = canonicalJson(current.spec) !== canonicalJson(written.spec);
   const policy = owned(written, {
     generation: (current.metadata.generation ?? 0) + (specChanged ? 1 : 0),
-    creationTimestamp: current.metadata.creationTimestamp ?? at,
+    creationTimestamp: current.metadata.creationTimestamp ?? head.at,
   });
-  return { revision: facts.lastRevision + 1, action: 'update', at, by: facts.by, summary: summaryOf(changes), policy };
+  return { ...head, summary: summaryOf(changes), policy };
 }
 
 export function deleteRevision(facts: WriteFacts): Revision {
-  const at = timestamp(facts.wallMs);
-  return { revision: facts.lastRevision + 1, action: 'delete', at, by: facts.by, summary: 'deleted', policy: null };
+  return { ...headOf('delete', facts), summary: 'deleted', policy: null };
+}
+
+function headOf(action: RevisionAction, { wallMs, by, reason = '', lastRevision }: WriteFacts) {
+  return { revision: lastRevision + 1, action, at: timestamp(wallMs), by, reason };
 }
 
 /** The document as the API shows it. The store's number is added on reading: while writing, nobody knows it yet. */

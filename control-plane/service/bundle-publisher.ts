@@ -7,7 +7,8 @@
 import type { Bundle } from '../../proto/policy/bundle.ts';
 import { canonicalJson } from '../../proto/policy/canonical-json.ts';
 import { keys, parseServiceKey } from '../../proto/subjects.ts';
-import { bundleContent, nextBundle } from '../policy/resolve.ts';
+import { bundleContent, type Candidate, nextBundle } from '../policy/resolve.ts';
+import { isActive, percentOf } from '../policy/rollout.ts';
 import { isConflict } from './bus.ts';
 import { readBundle, targetOf } from './policy-records.ts';
 import type { PolicyStore } from './policy-store.ts';
@@ -32,8 +33,8 @@ export class BundlePublisher {
     const key = keys.bundle(service);
     for (let attempt = 0; attempt < attemptsMax; attempt++) {
       const stored = this.store.bundles.get(target);
-      const content = bundleContent(target, this.documents(target));
-      if (!stored && content.stable === null) return undefined;
+      const content = bundleContent(target, this.store.documentsAbout(target), this.candidate(target));
+      if (!stored && content.stable === null && content.candidate === null) return undefined;
       const bundle = nextBundle(content, stored?.bundle ?? null, this.store.epoch, this.hashOf);
       if (!bundle) return undefined;
       const { bucket } = this.store;
@@ -59,14 +60,17 @@ export class BundlePublisher {
     const targets = new Set(this.store.bundles.keys());
     for (const { revision } of this.store.documents.values())
       if (revision.policy) targets.add(targetOf(revision.policy));
+    for (const { rollout } of this.store.rollouts.values()) if (isActive(rollout)) targets.add(rollout.target);
     for (const target of targets) await publish(target);
   }
 
-  private documents(target: string) {
-    return [...this.store.documents.values()].flatMap(({ revision }) =>
-      revision.policy && targetOf(revision.policy) === target
-        ? [{ policy: revision.policy, revision: revision.revision }]
-        : [],
-    );
+  /** Of the active rollouts, which there is one of; the first by name, should two have begun at the same moment. */
+  private candidate(target: string): Candidate | null {
+    const active = [...this.store.rollouts.values()]
+      .map(({ rollout }) => rollout)
+      .filter((rollout) => rollout.target === target && this.store.isInForce(rollout))
+      .sort((a, b) => (a.policy < b.policy ? -1 : 1));
+    const [first] = active;
+    return first ? { policy: first.candidate, percent: percentOf(first), salt: first.salt } : null;
   }
 }

@@ -120,7 +120,11 @@ export class FleetService {
     const bundles = new Map<string, PublishedBundle>();
     for (const [target, { bundle }] of this.options.store.bundles) {
       if (bundle)
-        bundles.set(target, { version: bundle.version, hash: bundle.hash, hasPolicy: bundle.stable !== null });
+        bundles.set(target, {
+          version: bundle.version,
+          hash: bundle.hash,
+          hasPolicy: bundle.stable !== null || bundle.candidate !== null,
+        });
     }
     return { bundles, fleetBreaker: this.options.fleetBreaker };
   }

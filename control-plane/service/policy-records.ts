@@ -1,18 +1,24 @@
 /**
  * How policies are kept in the bucket. `doc.<ns>.<name>` holds the newest revision of a document, also when that is its
  * deletion, so that one compare-and-set both commits a write and numbers it; `rev.<ns>.<name>.<n>` holds each revision
- * for good; `svc.<ns>.<svc>` the bundle that follows from the documents. Whatever a crash leaves undone after the first
- * write can be done again from it.
+ * for good; `ro.<ns>.<name>` the newest rollout of a policy; `svc.<ns>.<svc>` the bundle that follows from documents and
+ * rollouts. Whatever a crash leaves undone after the first write can be done again from it.
  */
 import { type Bundle, parseBundle } from '../../proto/policy/bundle.ts';
 import { parsePolicyJson } from '../../proto/policy/parse.ts';
 import { isRecord, member } from '../../proto/policy/problems.ts';
 import { type TrafficPolicy, targetOf } from '../../proto/policy/schema.ts';
 import type { Revision } from '../policy/revisions.ts';
+import type { Rollout } from '../policy/rollout.ts';
 
 export interface StoredDocument {
   readonly revision: Revision;
   /** The bucket's revision, which is the document's resourceVersion. */
+  readonly kvRevision: number;
+}
+
+export interface StoredRollout {
+  readonly rollout: Rollout;
   readonly kvRevision: number;
 }
 
@@ -52,7 +58,8 @@ function readHeader(stored: unknown): Omit<Revision, 'policy'> | undefined {
   const action = member(stored, 'action');
   if (typeof revision !== 'number' || (action !== 'create' && action !== 'update' && action !== 'delete'))
     return undefined;
-  return { revision, action, at: textOf(stored, 'at'), by: textOf(stored, 'by'), summary: textOf(stored, 'summary') };
+  const text = (field: string): string => textOf(stored, field);
+  return { revision, action, at: text('at'), by: text('by'), summary: text('summary'), reason: text('reason') };
 }
 
 function textOf(stored: unknown, field: string): string {

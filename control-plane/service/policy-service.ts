@@ -19,8 +19,8 @@ import { policyBytesMax } from './buckets.ts';
 import type { BundlePublisher } from './bundle-publisher.ts';
 import { type Bus, isConflict } from './bus.ts';
 import type { Clock } from './clock.ts';
-import { type Outcome, refusalOf } from './outcomes.ts';
-import { readRevision, type StoredDocument, targetOf } from './policy-records.ts';
+import { attempt, type Outcome } from './outcomes.ts';
+import { type StoredDocument, targetOf } from './policy-records.ts';
 import type { PolicyStore } from './policy-store.ts';
 
 export const policiesPerNamespaceMax = 1_000;
@@ -41,10 +41,13 @@ export interface PolicyServiceOptions {
 export interface WriteOptions {
   readonly namespace: string;
   readonly by: string;
+  /** Kept with the revision. */
+  readonly reason?: string | undefined;
+  /** Everything is checked, nothing is written. */
   readonly dryRun: boolean;
 }
 
-type Written = Outcome<{ readonly policy: TrafficPolicy }>;
+export type Written = Outcome<{ readonly policy: TrafficPolicy }>;
 
 export class PolicyService {
   private readonly options: PolicyServiceOptions;
@@ -65,6 +68,10 @@ export class PolicyService {
     return this.store.isLoaded();
   }
 
+  isWritable(): boolean {
+    return !this.isStale() && this.isLoaded();
+  }
+
   /** Sorted by name. */
   list(namespace?: string): TrafficPolicy[] {
     const found: TrafficPolicy[] = [];
@@ -81,7 +88,7 @@ export class PolicyService {
     return stored && shown(stored);
   }
 
-  async create(document: unknown, { namespace, by, dryRun }: WriteOptions): Promise<Written> {
+  async create(document: unknown, { namespace, by, reason, dryRun }: WriteOptions): Promise<Written> {
     const parsed = parsePolicyJson(document, { namespace });
     if (!parsed.ok) return { kind: 'invalid', errors: parsed.errors };
     const { name } = parsed.policy.metadata;
@@ -92,7 +99,7 @@ export class PolicyService {
       const full = this.fullness(namespace);
       if (full) return { kind: 'full', detail: full };
       const lastRevision = known?.revision.revision ?? 0;
-      const revision = createRevision(parsed.policy, { wallMs: this.options.clock.wallMs(), by, lastRevision });
+      const revision = createRevision(parsed.policy, { wallMs: this.options.clock.wallMs(), by, reason, lastRevision });
       try {
         return await this.commit(namespace, name, revision, known, dryRun);
       } catch (error) {
@@ -108,39 +115,27 @@ export class PolicyService {
     document: unknown,
     name: string,
     ifMatch: string | undefined,
-    { namespace, by, dryRun }: WriteOptions,
+    { namespace, by, reason, dryRun }: WriteOptions,
   ): Promise<Written> {
     const parsed = parsePolicyJson(document, { namespace, name });
     if (!parsed.ok) return { kind: 'invalid', errors: parsed.errors };
     return this.writeOver(namespace, name, ifMatch, async (known, current) => {
-      const facts = { wallMs: this.options.clock.wallMs(), by, lastRevision: known.revision.revision };
+      const facts = { wallMs: this.options.clock.wallMs(), by, reason, lastRevision: known.revision.revision };
       const revision = updateRevision(current, parsed.policy, facts);
       if (!revision) return { kind: 'ok', policy: current };
       return this.commit(namespace, name, revision, known, dryRun);
     });
   }
 
-  async remove(namespace: string, name: string, ifMatch: string | undefined, by: string): Promise<Written> {
+  async remove(
+    name: string,
+    ifMatch: string | undefined,
+    { namespace, by, reason, dryRun }: WriteOptions,
+  ): Promise<Written> {
     return this.writeOver(namespace, name, ifMatch, async (known, current) => {
-      const facts = { wallMs: this.options.clock.wallMs(), by, lastRevision: known.revision.revision };
-      await this.commit(namespace, name, deleteRevision(facts), known, false);
+      const facts = { wallMs: this.options.clock.wallMs(), by, reason, lastRevision: known.revision.revision };
+      await this.commit(namespace, name, deleteRevision(facts), known, dryRun);
       return { kind: 'ok', policy: current };
-    });
-  }
-
-  /** Newest first; also of a policy that was deleted. */
-  async revisions(namespace: string, name: string): Promise<Outcome<{ readonly revisions: Revision[] }>> {
-    return this.write<{ readonly revisions: Revision[] }>(async () => {
-      const entries = await this.store.bucket.list(`rev.${namespace}.${name}`);
-      const revisions = entries.flatMap(({ value }) => {
-        const read = readRevision(value);
-        return read.ok ? [read.revision] : [];
-      });
-      const newest = await this.store.fresh(namespace, name);
-      if (newest && !revisions.some(({ revision }) => revision === newest.revision.revision))
-        revisions.push(newest.revision);
-      if (revisions.length === 0) return { kind: 'absent', detail: `there is no policy ${namespace}/${name}` };
-      return { kind: 'ok', revisions: revisions.sort((a, b) => b.revision - a.revision) };
     });
   }
 
@@ -193,15 +188,8 @@ export class PolicyService {
     });
   }
 
-  private async write<T>(operation: () => Promise<Outcome<T>>): Promise<Outcome<T>> {
-    if (!this.options.bus.isConnected() || !this.store.isLoaded()) {
-      return { kind: 'unavailable', detail: 'the policy store cannot be reached: there is no connection to NATS' };
-    }
-    try {
-      return await operation();
-    } catch (error) {
-      return refusalOf(error);
-    }
+  private write(operation: () => Promise<Written>): Promise<Written> {
+    return attempt(this.isWritable(), operation);
   }
 
   /** The commit point, and then what follows from it. */

@@ -9,16 +9,21 @@
 import type { Log } from '../../proto/kernel/log-format.ts';
 import { type Bundle, formatEpoch } from '../../proto/policy/bundle.ts';
 import { keys, parseServiceKey } from '../../proto/subjects.ts';
+import type { RevisedPolicy } from '../policy/resolve.ts';
 import type { Revision } from '../policy/revisions.ts';
+import { isActive, type Rollout } from '../policy/rollout.ts';
+import { readRollout } from '../policy/rollout-record.ts';
 import { policyBucket } from './buckets.ts';
 import type { Bucket, Bus, BusMessage } from './bus.ts';
 import { isConflict } from './bus.ts';
 import {
   nameOfKey,
   readBundle,
+  readJson,
   readRevision,
   type StoredBundle,
   type StoredDocument,
+  type StoredRollout,
   targetOf,
 } from './policy-records.ts';
 
@@ -36,6 +41,8 @@ export interface PolicyStoreOptions {
 export class PolicyStore {
   /** By `<ns>/<name>`; deleted ones stay as their last revision, so that numbers are never used twice. */
   readonly documents = new Map<string, StoredDocument>();
+  /** The newest of each policy, by `<ns>/<name>`; also those that are over. */
+  readonly rollouts = new Map<string, StoredRollout>();
   /** By target. */
   readonly bundles = new Map<string, StoredBundle>();
   readonly bucket: Bucket;
@@ -94,6 +101,7 @@ export class PolicyStore {
     const name = nameOfKey(key);
     if (name === undefined || message.deleted) return undefined;
     if (key.startsWith('svc.')) this.takeBundle(name, message.data, sequence);
+    if (key.startsWith('ro.')) return this.takeRollout(name, message.data, sequence);
     if (!key.startsWith('doc.')) return undefined;
     const before = this.documents.get(name)?.revision.policy;
     if (!this.takeDocument(name, message.data, sequence)) return undefined;
@@ -101,9 +109,29 @@ export class PolicyStore {
     return after ? targetOf(after) : before ? targetOf(before) : undefined;
   }
 
+  documentsAbout(target: string): RevisedPolicy[] {
+    return [...this.documents.values()].flatMap(({ revision: { policy, revision } }) =>
+      policy && targetOf(policy) === target ? [{ policy, revision }] : [],
+    );
+  }
+
+  /** Whether a rollout is active and its document has not been written since it began. */
+  isInForce(rollout: Rollout): boolean {
+    return isActive(rollout) && this.lastRevision(rollout.policy) === rollout.baseRevision;
+  }
+
+  /** 0: there never was one. */
+  lastRevision(name: string): number {
+    return this.documents.get(name)?.revision.revision ?? 0;
+  }
+
   /** What we just wrote ourselves. */
   remember(name: string, revision: Revision, kvRevision: number): void {
     if (kvRevision > (this.documents.get(name)?.kvRevision ?? 0)) this.documents.set(name, { revision, kvRevision });
+  }
+
+  rememberRollout(name: string, rollout: Rollout, kvRevision: number): void {
+    if (kvRevision > (this.rollouts.get(name)?.kvRevision ?? 0)) this.rollouts.set(name, { rollout, kvRevision });
   }
 
   rememberBundle(target: string, stored: StoredBundle): void {
@@ -125,13 +153,21 @@ export class PolicyStore {
   private async load(): Promise<void> {
     const before = await this.bucket.state();
     if (!before) return;
-    const [documents, bundles] = await Promise.all([this.bucket.list('doc'), this.bucket.list('svc')]);
+    const [documents, bundles, rollouts] = await Promise.all(
+      ['doc', 'svc', 'ro'].map((prefix) => this.bucket.list(prefix)),
+    );
+    if (!documents || !bundles || !rollouts) return;
     forgetOld(this.documents, before.lastSequence, new Set(documents.map(({ key }) => nameOfKey(key))));
     forgetOld(this.bundles, before.lastSequence, new Set(bundles.map(({ key }) => nameOfKey(key))));
+    forgetOld(this.rollouts, before.lastSequence, new Set(rollouts.map(({ key }) => nameOfKey(key))));
     this.unreadable.clear();
     for (const { key, value, revision } of documents) {
       const name = nameOfKey(key);
       if (name !== undefined) this.takeDocument(name, value, revision);
+    }
+    for (const { key, value, revision } of rollouts) {
+      const name = nameOfKey(key);
+      if (name !== undefined) this.takeRollout(name, value, revision);
     }
     for (const { key, value, revision } of bundles) {
       const target = nameOfKey(key);
@@ -152,6 +188,16 @@ export class PolicyStore {
         this.documents.delete(name);
       }
     }
+    for (const [name, { rollout }] of [...this.rollouts]) {
+      const [namespace = '', policyName = ''] = name.split('/');
+      this.rollouts.delete(name);
+      try {
+        const kvRevision = await this.bucket.create(keys.rollout(namespace, policyName), JSON.stringify(rollout));
+        this.rollouts.set(name, { rollout, kvRevision });
+      } catch (error) {
+        if (!isConflict(error)) throw error;
+      }
+    }
     // Kept with no revision of the new bucket: so their targets are published again, even those that obey nothing now.
     for (const [target, { bundle }] of this.bundles) this.bundles.set(target, { bundle, kvRevision: 0 });
   }
@@ -167,6 +213,20 @@ export class PolicyStore {
     this.unreadable.delete(name);
     this.documents.set(name, { revision: read.revision, kvRevision });
     return true;
+  }
+
+  /** The target whose bundle may be another now. One that cannot be read leaves its target's bundle as it is. */
+  private takeRollout(name: string, value: Uint8Array, kvRevision: number): string | undefined {
+    if (kvRevision <= (this.rollouts.get(name)?.kvRevision ?? 0)) return undefined;
+    const rollout = readRollout(readJson(value));
+    if (!rollout) {
+      const document = this.documents.get(name)?.revision.policy;
+      this.options.log.error('a rollout cannot be read; its target is left as it is', { policy: name });
+      this.unreadable.set(name, document ? targetOf(document) : undefined);
+      return undefined;
+    }
+    this.rollouts.set(name, { rollout, kvRevision });
+    return rollout.target;
   }
 
   private takeBundle(target: string, value: Uint8Array, kvRevision: number): void {

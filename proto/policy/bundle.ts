@@ -144,6 +144,9 @@ export function formatEpoch(createdAtMs: number): string {
 
 /** The spec for one instance: the same instance stays on the same side while `percent` only rises. */
 export function chooseSpec(bundle: Bundle, instanceId: string): PolicySpec | null {
-  if (bundle.percent > 0 && fnv1a(instanceId + bundle.salt) % 100 < bundle.percent) return bundle.candidate;
-  return bundle.stable;
+  return obeysCandidate(bundle, instanceId) ? bundle.candidate : bundle.stable;
+}
+
+export function obeysCandidate({ percent, salt }: Pick<Bundle, 'percent' | 'salt'>, instanceId: string): boolean {
+  return percent > 0 && fnv1a(instanceId + salt) % 100 < percent;
 }
