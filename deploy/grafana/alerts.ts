@@ -81,6 +81,15 @@ export const stateAlerts: readonly Alert[] = [
       'Their readers took nothing for too long, or held more than the memory allows. `weir stat` and the admin page /streams name them.',
   },
   {
+    name: 'WeirMessagesDropped',
+    expr: 'sum by (direction, upstream) (rate(weir_messages_dropped_total[5m])) > 1',
+    for: '5m',
+    severity: 'warning',
+    summary: 'Readers of {{ $labels.upstream }} are too slow: messages are dropped ({{ $labels.direction }})',
+    description:
+      '{{ $value | humanize }} gRPC messages a second are lost, as flowControl of the policy asks. The page /streams on the admin port names the readers.',
+  },
+  {
     name: 'WeirBufferNearlyFull',
     expr: 'weir_flow_control_buffered_bytes / weir_flow_control_buffered_bytes_max > 0.8',
     for: '1m',

@@ -172,6 +172,15 @@ export const rows: readonly Row[] = [
           ],
         ],
       },
+      {
+        title: 'Messages dropped',
+        description: 'gRPC messages that a policy drops for slow readers; and those of shadow.',
+        unit: 'ops',
+        series: [
+          [rateBy('upstream, cause', 'weir_messages_dropped_total'), '{{upstream}} {{cause}}'],
+          [rateBy('upstream, cause', 'weir_messages_would_drop_total'), 'would {{upstream}} {{cause}}'],
+        ],
+      },
     ],
   },
   {

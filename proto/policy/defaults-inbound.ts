@@ -1,5 +1,6 @@
 /** The inbound side with nothing left open. */
 import { concurrencyWithDefaults, type EffectiveConcurrency } from './defaults-concurrency.ts';
+import { type EffectiveFlowControl, flowControlWithDefaults } from './defaults-flow-control.ts';
 import {
   type EffectiveLevels,
   type EffectivePriorities,
@@ -10,7 +11,6 @@ import { type EffectiveQueue, queueWithDefaults } from './defaults-queue.ts';
 import { type EffectiveRateLimit, rateLimitWithDefaults } from './defaults-rate-limits.ts';
 import { type EffectiveSignals, signalsWithDefaults } from './defaults-signals.ts';
 import type { DeadlineSpec } from './schema-deadline.ts';
-import type { FlowControlSpec } from './schema-flow-control.ts';
 import type { InboundSpec } from './schema-inbound.ts';
 
 export interface EffectiveInbound {
@@ -21,7 +21,7 @@ export interface EffectiveInbound {
   priorities?: EffectivePriorities;
   levels?: EffectiveLevels;
   deadline?: DeadlineSpec;
-  flowControl?: FlowControlSpec;
+  flowControl?: EffectiveFlowControl;
 }
 
 export function inboundWithDefaults(inbound: InboundSpec): EffectiveInbound {
@@ -34,6 +34,6 @@ export function inboundWithDefaults(inbound: InboundSpec): EffectiveInbound {
     ...(inbound.priorities && { priorities: prioritiesWithDefaults(inbound.priorities) }),
     ...(inbound.levels && { levels: levelsWithDefaults(inbound.levels) }),
     ...(inbound.deadline && { deadline: inbound.deadline }),
-    ...(inbound.flowControl && { flowControl: inbound.flowControl }),
+    ...(inbound.flowControl && { flowControl: flowControlWithDefaults(inbound.flowControl) }),
   };
 }

@@ -7,6 +7,7 @@ import {
   outliersWithDefaults,
 } from './defaults-endpoints.ts';
 import { type EffectiveFallback, fallbackWithDefaults } from './defaults-fallback.ts';
+import { type EffectiveFlowControl, flowControlWithDefaults } from './defaults-flow-control.ts';
 import { type EffectiveHealthCheck, healthCheckWithDefaults } from './defaults-health-check.ts';
 import { type EffectiveThrottle, throttleWithDefaults } from './defaults-priorities.ts';
 import {
@@ -34,6 +35,7 @@ export interface EffectiveOutbound {
   outlierDetection?: EffectiveOutliers;
   loadBalancing?: EffectiveLoadBalancing;
   fallback?: EffectiveFallback;
+  flowControl?: EffectiveFlowControl;
   throttle: EffectiveThrottle;
 }
 
@@ -56,6 +58,7 @@ export function outboundWithDefaults(written: OutboundSpec | undefined): Effecti
     ...(outbound.outlierDetection && { outlierDetection: outliersWithDefaults(outbound.outlierDetection) }),
     ...(outbound.loadBalancing && { loadBalancing: loadBalancingWithDefaults(outbound.loadBalancing) }),
     ...(outbound.fallback && { fallback: fallbackWithDefaults(outbound.fallback) }),
+    ...(outbound.flowControl && { flowControl: flowControlWithDefaults(outbound.flowControl) }),
     throttle: throttleWithDefaults(outbound.throttle ?? { enabled: false }),
   };
 }

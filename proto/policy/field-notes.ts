@@ -5,6 +5,9 @@
  */
 import { isRecord, member } from './problems.ts';
 
+const dropsMessages =
+  'Messages that a slow reader has no room for are dropped, and neither end is told: only for streams that say the same again.';
+
 /** "Can it lose data?", where the honest answer is not simply no. Of a section it holds for everything in it. */
 const losses: Readonly<Record<string, string>> = {
   'inbound.rateLimits':
@@ -16,6 +19,8 @@ const losses: Readonly<Record<string, string>> = {
   'inbound.deadline':
     'A request past its deadline is cancelled, also in the middle of an answer; what its service did meanwhile stands.',
   'inbound.flowControl.stallTimeout': 'The stream is ended, with all that its reader has not taken yet.',
+  'inbound.flowControl.requestOverflow': dropsMessages,
+  'inbound.flowControl.responseOverflow': dropsMessages,
   'outbound.timeout': 'The caller gets no answer although the service may have done what was asked.',
   'outbound.perTryTimeout': 'An attempt is given up although its service may have done what was asked.',
   'outbound.retries': 'Nothing is lost, but a call may be carried out more than once; see nonIdempotent.',
@@ -91,16 +96,22 @@ const units: readonly (readonly [RegExp, string])[] = [
   [/^(un)?healthyAfter$/, 'checks'],
   [/concurrent$/i, 'attempts at once'],
   [/tenantsMax$/, 'tenants'],
+  [/messagesMax$/, 'messages'],
   [/weight$/, 'requests in a turn'],
 ];
 
-/** The path under which the notes know a field: a route's sections are the service's. */
+/** The path of a field, of a route's sections as those of the service. */
 export function notePath(path: string): string {
   return path.replace(/^routes\[\]\.(?=(inbound|outbound)\b)/, '');
 }
 
+/** Flow control is alike on both sides. */
+function noted<T>(notes: Readonly<Record<string, T>>, path: string): T | undefined {
+  return notes[notePath(path).replace(/^outbound\.(?=flowControl\b)/, 'inbound.')];
+}
+
 export function lossOf(path: string): string | undefined {
-  return losses[notePath(path)];
+  return noted(losses, path);
 }
 
 /** Paths of every note, for the test that they are about something. */
@@ -110,8 +121,8 @@ export const notedPaths: readonly string[] = [...Object.keys(losses), ...Object.
 export function exampleOf(path: string, schema: unknown): unknown {
   const given = member(schema, 'examples');
   if (Array.isArray(given)) return given[0];
-  const noted = examples[notePath(path)];
-  if (noted !== undefined) return noted;
+  const example = noted(examples, path);
+  if (example !== undefined) return example;
   const fallback = member(schema, 'default');
   if (typeof fallback === 'boolean') return !fallback;
   if (fallback !== undefined) return fallback;

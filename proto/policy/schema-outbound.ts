@@ -4,6 +4,7 @@ import { CircuitBreakerSpec } from './schema-breaker.ts';
 import { ClassificationSpec } from './schema-classification.ts';
 import { timeoutHeader } from './schema-deadline.ts';
 import { FallbackSpec } from './schema-fallback.ts';
+import { FlowControlSpec } from './schema-flow-control.ts';
 import { HealthCheckSpec } from './schema-health-check.ts';
 import { LoadBalancingSpec } from './schema-load-balancing.ts';
 import { OutlierDetectionSpec } from './schema-outlier-detection.ts';
@@ -37,6 +38,7 @@ export const OutboundSpec = Type.Object(
     outlierDetection: Type.Optional(OutlierDetectionSpec),
     loadBalancing: Type.Optional(LoadBalancingSpec),
     fallback: Type.Optional(FallbackSpec),
+    flowControl: Type.Optional(FlowControlSpec),
     throttle: Type.Optional(ThrottleSpec),
   },
   { ...strict, description: "Obeyed by the sidecars of the service's callers." },

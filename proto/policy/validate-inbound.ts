@@ -1,6 +1,7 @@
 /** What a schema cannot say about the inbound side; one line for each section. */
 import type { Finding } from './problems.ts';
 import { limitsThatClash } from './validate-concurrency.ts';
+import { overflowOfCritical } from './validate-flow-control.ts';
 import { levelsWithoutQueue } from './validate-levels.ts';
 import { greaterThan } from './validate-order.ts';
 import { rulesThatClash } from './validate-priorities.ts';
@@ -17,5 +18,6 @@ export function validateInbound(inbound: unknown, pointer: string): Finding[] {
     ...rulesThatClash(inbound, pointer),
     ...levelsWithoutQueue(inbound, pointer),
     ...greaterThan(inbound, pointer, ['deadline'], 'default', 'max'),
+    ...overflowOfCritical(inbound, pointer),
   ];
 }

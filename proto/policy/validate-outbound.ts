@@ -3,6 +3,7 @@ import type { Finding } from './problems.ts';
 import { validateBreaker } from './validate-breaker.ts';
 import { validateClassification } from './validate-classification.ts';
 import { validateFallback } from './validate-fallback.ts';
+import { hedgedFlow } from './validate-flow-control.ts';
 import { greaterThan } from './validate-order.ts';
 
 /** `pointer`: where `outbound` stands. */
@@ -16,5 +17,6 @@ export function validateOutbound(outbound: unknown, pointer: string): Finding[] 
     ...greaterThan(outbound, pointer, ['outlierDetection'], 'baseEjectionTime', 'maxEjectionTime'),
     ...validateClassification(outbound, pointer),
     ...validateFallback(outbound, pointer),
+    ...hedgedFlow(outbound, pointer),
   ];
 }

@@ -1,6 +1,7 @@
 /** What a schema cannot say about routes: names that are taken, and sections among those of the service. */
 import { errorsMax, type Finding, isRecord, member, pointerTokens, show } from './problems.ts';
 import { breakerOfEndpointsInRoute } from './validate-breaker.ts';
+import { overflowOfOther } from './validate-flow-control.ts';
 import { validateInbound } from './validate-inbound.ts';
 import { levelsInRoute } from './validate-levels.ts';
 import { matchThatClashes } from './validate-match.ts';
@@ -12,11 +13,14 @@ export function validateRoutes(spec: unknown, pointer: string): Finding[] {
   if (!Array.isArray(routes)) return [];
   return routes.slice(0, errorsMax).flatMap((route, index) => {
     const at = `${pointer}/routes/${index}`;
+    const match = member(route, 'match');
     return [
       ...nameTaken(routes, index, `${pointer}/routes`),
-      ...matchThatClashes(member(route, 'match'), `${at}/match`),
+      ...matchThatClashes(match, `${at}/match`),
       ...validateInbound(member(route, 'inbound'), `${at}/inbound`),
       ...breakerOfEndpointsInRoute(member(route, 'outbound'), `${at}/outbound`),
+      ...overflowOfOther(member(route, 'inbound'), match, `${at}/inbound`),
+      ...overflowOfOther(member(route, 'outbound'), match, `${at}/outbound`),
       ...levelsInRoute(member(route, 'inbound'), `${at}/inbound`),
       ...outboundAmongTheServices(member(spec, 'outbound'), member(route, 'outbound'), `${at}/outbound`),
     ];

@@ -199,9 +199,10 @@ export class Attempt implements AttemptView, StreamHandler, UpstreamWaiter {
   }
 
   private shape(settings: FlowSettings, up: HttpStream): void {
-    const { context, down, head } = this.owner;
+    const { context, down, head, tier, traffic } = this.owner;
+    if (traffic === null) return;
     const onStalled = (): void => this.owner.onStalled();
-    this.shaping = new StreamFlow({ context, settings, isGrpc: head.isGrpc, down, up, onStalled });
+    this.shaping = new StreamFlow({ context, settings, isGrpc: head.isGrpc, tier, traffic, down, up, onStalled });
     this.toUp = this.shaping.toUp;
     this.toDown = this.shaping.toDown;
   }

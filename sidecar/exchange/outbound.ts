@@ -113,6 +113,7 @@ export class OutboundSide implements Side {
     request.shadowConnectTimeoutMs = outbound.shadowConnectTimeoutMs;
     request.retryPolicy = outbound.retries;
     request.classifier = outbound.classifier;
+    request.flow = outbound.flow;
     const reason = this.askBreaker(request, outbound, nowMs);
     if (reason !== Reason.none || (outbound.level === null && outbound.throttle === null)) return reason;
     return this.askTarget(request, outbound, nowMs);

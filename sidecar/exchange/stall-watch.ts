@@ -28,6 +28,10 @@ export class StallWatch extends Timer implements ContentSink, CreditSource {
     this.options = options;
   }
 
+  get messagesDropped(): number {
+    return this.options.source.messagesDropped ?? 0;
+  }
+
   get isClosed(): boolean {
     return this.options.sink.isClosed;
   }

@@ -7,6 +7,7 @@
 import { Histogram, histogramNumbers } from '../../proto/kernel/histogram.ts';
 import { reasonCount } from '../../proto/reasons.ts';
 import { hedgeResultNames, retryResultNames } from '../resilience/retry-results.ts';
+import { dropNumbers } from './message-drops.ts';
 
 /** What answers in the place of a service; see fallback.ts. */
 export const fallbackKinds = ['service', 'stale', 'static'] as const;
@@ -24,7 +25,9 @@ const durationsAt = wouldFallBackAt + fallbackKinds.length;
 const retriesAt = durationsAt + histogramNumbers;
 const hedgesAt = retriesAt + retryResultNames.length;
 const retryBudget = hedgesAt + hedgeResultNames.length;
-const numbers = retryBudget + 1;
+const messagesDroppedAt = retryBudget + 1;
+const messagesWouldDropAt = messagesDroppedAt + dropNumbers;
+const numbers = messagesWouldDropAt + dropNumbers;
 
 export class TrafficStats {
   static readonly bytes = 8 * numbers;
@@ -45,6 +48,9 @@ export class TrafficStats {
   /** By RetryResult, and by HedgeResult. */
   readonly retries: Float64Array;
   readonly hedges: Float64Array;
+  /** gRPC messages dropped for slow readers, by content and DropCause (message-drops.ts); and those of shadow. */
+  readonly messagesDropped: Float64Array;
+  readonly messagesWouldDrop: Float64Array;
   private readonly row: Float64Array;
 
   /** `memory` zeroed, or with the counts so far. */
@@ -63,6 +69,8 @@ export class TrafficStats {
     this.durations = new Histogram(this.row.subarray(durationsAt, retriesAt));
     this.retries = this.row.subarray(retriesAt, hedgesAt);
     this.hedges = this.row.subarray(hedgesAt, retryBudget);
+    this.messagesDropped = this.row.subarray(messagesDroppedAt, messagesWouldDropAt);
+    this.messagesWouldDrop = this.row.subarray(messagesWouldDropAt, numbers);
   }
 
   get requests(): number {

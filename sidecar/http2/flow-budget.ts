@@ -85,8 +85,12 @@ export class FlowBudget {
     return this.usedBytes > this.capBytes * tightShare;
   }
 
+  get isFull(): boolean {
+    return this.usedBytes > this.capBytes;
+  }
+
   get isOver(): boolean {
-    return this.usedBytes > this.capBytes && !this.isExhausted;
+    return this.isFull && !this.isExhausted;
   }
 
   onTick(): void {

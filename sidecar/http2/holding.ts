@@ -76,6 +76,7 @@ export class Holding implements Holder {
         heldBytes: stream.held,
         isStalled: stream.stalledSinceMs > 0,
         stalledMs: Math.round(stream.stalledMs),
+        messagesDropped: stream.source?.messagesDropped ?? 0,
       });
     }
   }

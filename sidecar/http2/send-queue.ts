@@ -60,6 +60,35 @@ export class SendQueue {
     return moved;
   }
 
+  /** Forgets the first `count` bytes. */
+  skip(count: number): void {
+    let left = Math.min(count, this.bytes);
+    this.bytes -= left;
+    while (left > 0) {
+      const chunk = this.chunks[this.first]!;
+      const part = Math.min(left, chunk.end - chunk.start);
+      chunk.start += part;
+      left -= part;
+      if (chunk.start === chunk.end) this.dropFirst();
+    }
+  }
+
+  /** Forgets the last `count` bytes. */
+  dropLast(count: number): void {
+    let left = Math.min(count, this.bytes);
+    this.bytes -= left;
+    while (left > 0) {
+      const chunk = this.chunks[this.chunks.length - 1]!;
+      const part = Math.min(left, chunk.end - chunk.start);
+      chunk.end -= part;
+      left -= part;
+      if (chunk.start < chunk.end) continue;
+      this.chunks.pop();
+      this.giveBack(chunk.buf);
+    }
+    if (this.bytes === 0) this.clear();
+  }
+
   clear(): void {
     for (let i = this.first; i < this.chunks.length; i++) this.giveBack(this.chunks[i]!.buf);
     this.chunks.length = 0;

@@ -14,4 +14,6 @@ export interface StreamView {
   readonly heldBytes: number;
   readonly isStalled: boolean;
   readonly stalledMs: number;
+  /** gRPC messages for the peer that a policy dropped (in shadow: would have), since it is slow. */
+  readonly messagesDropped: number;
 }

@@ -17,6 +17,8 @@ import { SendQueue } from './send-queue.ts';
 /** Whoever produced bytes that a stream sends on: it gets the credit back once they are drained. */
 export interface CreditSource {
   credit(bytes: number): void;
+  /** gRPC messages on the way to the stream that were dropped (in shadow: would be), since it was slow. */
+  readonly messagesDropped?: number;
 }
 
 /** Why a stream ended early. */

@@ -14,6 +14,7 @@ import { ejectionCauses } from '../resilience/ejection.ts';
 import { defineConcurrencyMetrics, type LimitReading } from './concurrency-metrics.ts';
 import { createDoor } from './door.ts';
 import { defineFlowMetrics } from './flow-metrics.ts';
+import { defineMessageMetrics } from './message-metrics.ts';
 import type { WorkerReading } from './plane.ts';
 import type { OverloadReading } from './plane-readings.ts';
 import { definePriorityMetrics, type PriorityReading } from './priority-metrics.ts';
@@ -65,6 +66,7 @@ export function metricsDoor(facts: MetricFacts, token: string | undefined): Fast
   const registry = new Registry();
   defineMetrics(registry, facts);
   defineFlowMetrics(registry, () => facts.flow());
+  defineMessageMetrics(registry, () => facts.traffic());
   defineRetryMetrics(registry, () => facts.traffic());
   definePriorityMetrics(registry, () => facts.priorities());
   defineRouteMetrics(registry, () => facts.routes());

@@ -47,7 +47,7 @@ export function compileInbound(inbound: EffectiveInbound, classifier: Classifier
     admission,
     concurrencyLimit: admission?.limit ?? 0,
     deadline: inboundDeadline(inbound.deadline, shadow),
-    flow: inbound.flowControl ? flowSettings(inbound.flowControl, shadow) : null,
+    flow: flowSettings(inbound.flowControl, shadow),
     classifier,
     priorities: inbound.priorities ? priorityClasses(inbound.priorities) : null,
     levels: inbound.levels ? levelSettings(inbound.levels) : null,

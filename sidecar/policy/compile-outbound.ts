@@ -11,10 +11,11 @@ import { breakerSettings } from './compile-breaker.ts';
 import { headerName, noDeadline } from './compile-deadline.ts';
 import { endpointSettings } from './compile-endpoints.ts';
 import { type FallbackSettings, fallbackSettings } from './compile-fallback.ts';
+import { flowSettings } from './compile-flow-control.ts';
 import { healthCheckSettings } from './compile-health-check.ts';
 import { priorityClasses, throttleSettings } from './compile-priorities.ts';
 import { retrySettings } from './compile-retries.ts';
-import type { DeadlineSettings } from './compiled.ts';
+import type { DeadlineSettings, FlowSettings } from './compiled.ts';
 import type { PriorityClasses } from './priority-classes.ts';
 import { milliseconds } from './units.ts';
 
@@ -29,6 +30,7 @@ export interface OutboundSettings {
   readonly healthCheck: HealthCheckSettings | null;
   readonly retries: RetrySettings | null;
   readonly classifier: Classifier;
+  readonly flow: FlowSettings | null;
   readonly endpoints: EndpointSettings;
   readonly fallback: FallbackSettings | null;
   readonly throttle: ThrottleSettings | null;
@@ -47,6 +49,7 @@ export const passThroughOutboundSettings: OutboundSettings = {
   healthCheck: null,
   retries: null,
   classifier: defaultClassifier,
+  flow: null,
   endpoints: defaultEndpointSettings,
   fallback: null,
   throttle: null,
@@ -74,6 +77,7 @@ export function compileOutbound(
     healthCheck: outbound.healthCheck && !shadow ? healthCheckSettings(outbound.healthCheck) : null,
     retries: retrySettings(outbound, shadow),
     classifier: classifierOf(outbound),
+    flow: flowSettings(outbound.flowControl, shadow),
     endpoints: endpointSettings(outbound, ofEndpoints ? settings : null, shadow),
     fallback: outbound.fallback ? fallbackSettings(outbound.fallback) : null,
     throttle: throttleSettings(outbound.throttle),

@@ -56,6 +56,15 @@ export interface PaceSettings {
   readonly messagesPerSecond: number;
 }
 
+/** Which gRPC messages go when a reader is slow, and how many wait for it before that. */
+export interface OverflowSettings {
+  /** Else the newest. */
+  readonly dropsOldest: boolean;
+  readonly messagesMax: number;
+  /** Of their content. */
+  readonly bytesMax: number;
+}
+
 /** How a stream of content may flow. */
 export interface FlowSettings {
   /** Count who would lose a stream, and take none away. */
@@ -66,6 +75,8 @@ export interface FlowSettings {
   readonly stallTimeoutMs: number;
   readonly requestPace: PaceSettings | null;
   readonly responsePace: PaceSettings | null;
+  readonly requestOverflow: OverflowSettings | null;
+  readonly responseOverflow: OverflowSettings | null;
 }
 
 /** How long a request may take. */
@@ -124,6 +135,7 @@ export interface CompiledOutbound {
   /** More than one attempt, or a bound on one; null = one attempt for as long as it takes. */
   readonly retries: RetryPolicy | null;
   readonly classifier: Classifier;
+  readonly flow: FlowSettings | null;
   /** Those of the service count, whatever the route: routes share endpoints. */
   readonly endpoints: EndpointSettings;
   readonly fallback: Fallback | null;

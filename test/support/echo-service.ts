@@ -31,7 +31,7 @@ export interface EchoClient extends grpc.Client {
 
 export interface EchoService {
   readonly address: string;
-  readonly state: { started: number; cancelled: number; hanging: number; failing: boolean };
+  readonly state: { started: number; cancelled: number; hanging: number; spread: number; failing: boolean };
   stop(): void;
 }
 
@@ -53,7 +53,7 @@ function serviceClient(): grpc.ServiceClientConstructor {
   return echo;
 }
 
-/** Spread sends this many chunks of the size asked for in the request's first four bytes. */
+/** Spread sends this many chunks of the size asked for in the request's first four bytes; their own are their number. */
 export const spreadChunks = 1024;
 
 /** `authority`: what it calls the service, where that is not its address. */
@@ -72,7 +72,7 @@ function isEchoClient(client: grpc.Client): client is EchoClient {
 }
 
 export async function startEcho(): Promise<EchoService> {
-  const state = { started: 0, cancelled: 0, hanging: 0, failing: false };
+  const state = { started: 0, cancelled: 0, hanging: 0, spread: 0, failing: false };
   const server = new grpc.Server({ 'grpc.max_receive_message_length': -1 });
   server.addService(serviceClient().service, {
     unary(call: grpc.ServerUnaryCall<Chunk, Chunk>, done: grpc.sendUnaryData<Chunk>) {
@@ -106,11 +106,14 @@ export async function startEcho(): Promise<EchoService> {
       const more = (): void => {
         while (sent < spreadChunks) {
           sent++;
-          if (!call.write({ data: Buffer.alloc(bytes, sent & 0xff) })) {
+          const data = Buffer.alloc(bytes, sent & 0xff);
+          if (bytes >= 4) data.writeUInt32BE(sent, 0);
+          if (!call.write({ data })) {
             call.once('drain', more);
             return;
           }
         }
+        state.spread++;
         call.end();
       };
       call.on('error', () => {});

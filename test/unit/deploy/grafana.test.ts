@@ -84,6 +84,7 @@ describe.skipIf(promtool === null)('The rules, to promtool', () => {
       WeirWorkerDied: ['weir_worker_deaths_total{instance="i"}', '0x10 1x30'],
       WeirRetryBudgetSpent: ['weir_retries_total{upstream="shop/a",result="no_budget"}', '0+30x80'],
       WeirSlowReadersEnded: ['weir_flow_control_ended_total{instance="i",what="stream",cause="stall"}', '0+3x80'],
+      WeirMessagesDropped: ['weir_messages_dropped_total{direction="inbound",upstream="shop/a"}', '0+60x80'],
     } as const;
     const tests = Object.entries(series).map(([name, [metric, values]]) => ({
       interval: '15s',

@@ -99,6 +99,11 @@ const outbound = (
 });
 const limit = (algorithm: object) => ({ rateLimits: [{ name: 'all', rate: '2/m', ...algorithm }] });
 
+const stalled = slowApp(400, (rig) => {
+  rig.app.streams = true;
+  rig.get();
+});
+
 const rows: readonly Row[] = [
   inbound('a token bucket', limit({ burst: 2 }), gets(4), 'rate_limit'),
   inbound('a leaky bucket', limit({ algorithm: { leakyBucket: { waitMax: '40s' } } }), gets(4), 'rate_limit'),
@@ -161,16 +166,8 @@ const rows: readonly Row[] = [
     slowApp(100, (rig) => rig.get('/', [['x-timeout-ms', '20']])),
     'deadline',
   ),
-  inbound(
-    'a stall timeout',
-    { flowControl: { stallTimeout: '100ms' } },
-    slowApp(400, (rig) => {
-      rig.app.streams = true;
-      rig.get();
-    }),
-    'flow_control',
-    { isLate: true },
-  ),
+  inbound('a stall timeout', { flowControl: { stallTimeout: '100ms' } }, stalled, 'flow_control', { isLate: true }),
+  outbound('a stall timeout', { flowControl: { stallTimeout: '100ms' } }, stalled, 'flow_control', { isLate: true }),
   inbound('levels', overloaded, overload, 'shed', { serviceOnly: true }),
   inbound(
     'a rule of what can be done without',

@@ -66,6 +66,8 @@ describe('compile', () => {
           stallTimeoutMs: 30_000,
           requestPace: { bytesPerSecond: 1_048_576, messagesPerSecond: 0 },
           responsePace: { bytesPerSecond: 2_097_152, messagesPerSecond: 100 },
+          requestOverflow: { dropsOldest: false, messagesMax: 16, bytesMax: 4_194_304 },
+          responseOverflow: { dropsOldest: true, messagesMax: 4, bytesMax: 65_536 },
         },
         classifier: defaultClassifier,
         priorities: null,
@@ -86,6 +88,7 @@ describe('compile', () => {
           probeTimeoutMs: 500,
         },
         fleetBreaker: true,
+        flow: null,
         healthCheck: {
           probe: { kind: 'http', path: '/healthz', statuses: [200, 204], protocol: 'http2' },
           intervalMs: 5000,

@@ -47,6 +47,8 @@ export const fullPolicy: TrafficPolicy = {
         stallTimeout: '30s',
         requestPace: { bytesPerSecond: '1MiB' },
         responsePace: { bytesPerSecond: '2MiB', messages: '100/s' },
+        requestOverflow: { dropNewest: {} },
+        responseOverflow: { dropOldest: { messagesMax: 4, bytesMax: '64KiB' } },
       },
     },
     outbound: {
