@@ -2,70 +2,22 @@
  * Priorities over real sockets: who may set them, how they go from request to call, and what is left of the important
  * requests when there are too many.
  */
-import http from 'node:http';
+import type http from 'node:http';
 import { afterEach, describe, expect, test } from 'vitest';
 import { openLoop, type Sent } from '../support/open-loop.ts';
-import { type RunningSidecar, startSidecar } from '../support/sidecar.ts';
+import type { RunningSidecar } from '../support/sidecar.ts';
 import { until } from '../support/until.ts';
+import { get, metric, policyAbout, release, startService, startWebApp } from '../support/web.ts';
 
 const meshToken = 'mesh-secret';
 const traceparent = '00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01';
-const cleanups: (() => unknown)[] = [];
-afterEach(async () => {
-  for (const cleanup of cleanups.splice(0).reverse()) await cleanup();
-});
-
-const document = (service: string, spec: string): string =>
-  `apiVersion: weir.dev/v1alpha1\nkind: TrafficPolicy\nmetadata: { name: ${service}, namespace: shop }\n` +
-  `spec:\n  target: { service: ${service} }\n${spec}`;
-
-async function startApp(handler: http.RequestListener): Promise<string> {
-  const app = http.createServer(handler);
-  await new Promise<void>((resolve) => app.listen(0, '127.0.0.1', resolve));
-  cleanups.push(() => {
-    app.closeAllConnections();
-    app.close();
-  });
-  const address = app.address();
-  return `127.0.0.1:${typeof address === 'object' && address !== null ? address.port : 0}`;
-}
+afterEach(release);
 
 /** Answers with the fields of the mesh that it saw. */
 const showsFields: http.RequestListener = (request, response) => {
   const seen = Object.entries(request.headers).filter(([name]) => name.startsWith('weir-'));
   response.end(JSON.stringify(Object.fromEntries(seen)));
 };
-
-async function startService(name: string, app: string, more: string[], policy?: string): Promise<RunningSidecar> {
-  const sidecar = await startSidecar({
-    argv: ['--service', `shop/${name}`, '--app', app, '--app-protocol', 'http1', ...more],
-    meshToken,
-    ...(policy !== undefined && { policy }),
-  });
-  cleanups.push(() => sidecar.stop());
-  return sidecar;
-}
-
-interface Got {
-  readonly status: number;
-  readonly body: string;
-  readonly headers: http.IncomingHttpHeaders;
-}
-
-function get(address: string, path: string, headers: http.OutgoingHttpHeaders, method = 'GET'): Promise<Got> {
-  const [host, port] = address.split(':');
-  return new Promise((resolve, reject) => {
-    const request = http.request({ host, port, path, headers, method, agent: false }, (response) => {
-      let body = '';
-      response.setEncoding('utf8').on('data', (chunk: string) => {
-        body += chunk;
-      });
-      response.on('end', () => resolve({ status: response.statusCode ?? 0, body, headers: response.headers }));
-    });
-    request.on('error', reject);
-    request.end();
-  });
-}
 
 /** An app that calls another service through its sidecar, and answers what that one answered. */
 function callsOn(service: string, outbound: () => string, forwards: boolean): http.RequestListener {
@@ -79,16 +31,6 @@ function callsOn(service: string, outbound: () => string, forwards: boolean): ht
   };
 }
 
-async function metric(sidecar: RunningSidecar, line: string): Promise<number> {
-  const text = await (await fetch(`http://${sidecar.metrics}/metrics`)).text();
-  return Number(
-    text
-      .split('\n')
-      .find((one) => one.startsWith(line))
-      ?.slice(line.length) ?? 0,
-  );
-}
-
 const everyField = {
   'weir-tier': 'critical',
   'weir-user': '3',
@@ -98,15 +40,14 @@ const everyField = {
 };
 
 test('a caller that has not proved to be of the mesh has no say in weir-* fields', async () => {
-  const sidecar = await startSidecar({ argv: ['--app', await startApp(showsFields), '--app-protocol', 'http1'] });
-  cleanups.push(() => sidecar.stop());
+  const sidecar = await startService('a', await startWebApp(showsFields), []);
   expect((await get(sidecar.inbound, '/', everyField)).body).toBe('{}');
   // Nor when the same head comes again and is the same list.
   for (let i = 0; i < 3; i++) expect((await get(sidecar.inbound, '/', everyField)).body).toBe('{}');
 });
 
 test('a caller of the mesh keeps its priority, and the app sees neither the token nor what is for one hop', async () => {
-  const sidecar = await startService('a', await startApp(showsFields), []);
+  const sidecar = await startService('a', await startWebApp(showsFields), [], { meshToken });
   const { body } = await get(sidecar.inbound, '/', { ...everyField, 'weir-mesh-token': meshToken });
   expect(JSON.parse(body)).toEqual({
     'weir-tier': 'critical',
@@ -117,7 +58,7 @@ test('a caller of the mesh keeps its priority, and the app sees neither the toke
 });
 
 describe('a chain of three services', () => {
-  const priorities = document(
+  const priorities = policyAbout(
     'a',
     `  inbound:
     priorities:
@@ -127,21 +68,21 @@ describe('a chain of three services', () => {
       tenant: { header: x-tenant }
 `,
   );
-  const links = document('b', '  inbound: { priorities: {} }\n');
+  const links = policyAbout('b', '  inbound: { priorities: {} }\n');
 
   async function chain(forwards: boolean): Promise<{ a: RunningSidecar; b: RunningSidecar }> {
-    const c = await startService('c', await startApp(showsFields), []);
+    const c = await startService('c', await startWebApp(showsFields), [], { meshToken });
     const b: RunningSidecar = await startService(
       'b',
-      await startApp(callsOn('c.shop', () => b.outbound, forwards)),
+      await startWebApp(callsOn('c.shop', () => b.outbound, forwards)),
       ['--endpoint', `shop/c=${c.inbound}`],
-      links,
+      { meshToken, policy: links },
     );
     const a: RunningSidecar = await startService(
       'a',
-      await startApp(callsOn('b.shop', () => a.outbound, forwards)),
+      await startWebApp(callsOn('b.shop', () => a.outbound, forwards)),
       ['--endpoint', `shop/b=${b.inbound}`],
-      priorities,
+      { meshToken, policy: priorities },
     );
     return { a, b };
   }
@@ -155,8 +96,8 @@ describe('a chain of three services', () => {
     const other = { ...entry, 'x-job': 'nightly', traceparent: traceparent.replace('4bf9', '4bfa') };
     expect(JSON.parse((await get(a.inbound, '/', other)).body)).toMatchObject({ 'weir-tier': 'batch' });
     for (const sidecar of [a, b]) {
-      expect(await metric(sidecar, 'weir_context_inherited_total ')).toBe(2);
-      expect(await metric(sidecar, 'weir_context_lost_total{cause="no_traceparent"} ')).toBe(0);
+      expect(await metric(sidecar.metrics, 'weir_context_inherited_total ')).toBe(2);
+      expect(await metric(sidecar.metrics, 'weir_context_lost_total{cause="no_traceparent"} ')).toBe(0);
     }
   });
 
@@ -166,15 +107,15 @@ describe('a chain of three services', () => {
     expect(JSON.parse((await get(a.inbound, '/checkout', entry, 'POST')).body)).toMatchObject({
       'weir-tier': 'normal',
     });
-    expect(await metric(a, 'weir_context_lost_total{cause="no_traceparent"} ')).toBe(1);
+    expect(await metric(a.metrics, 'weir_context_lost_total{cause="no_traceparent"} ')).toBe(1);
     await get(a.outbound, '/', { host: 'b.shop', traceparent: traceparent.replace('4bf9', '0000') });
-    expect(await metric(a, 'weir_context_lost_total{cause="unknown_trace"} ')).toBe(1);
+    expect(await metric(a.metrics, 'weir_context_lost_total{cause="unknown_trace"} ')).toBe(1);
   });
 });
 
 describe('a service of 100 requests a second', () => {
   const policy = (enforcement: string): string =>
-    document(
+    policyAbout(
       'b',
       `  enforcement: ${enforcement}
   inbound:
@@ -191,9 +132,10 @@ describe('a service of 100 requests a second', () => {
   };
 
   async function pair(enforcement = 'enforce'): Promise<{ caller: RunningSidecar; callee: RunningSidecar }> {
-    const callee = await startService('b', await startApp(worker), [], policy(enforcement));
-    const nobody = await startApp((_request, response) => response.end());
-    const caller = await startService('a', nobody, ['--endpoint', `shop/b=${callee.inbound}`], policy(enforcement));
+    const setup = { meshToken, policy: policy(enforcement) };
+    const callee = await startService('b', await startWebApp(worker), [], setup);
+    const nobody = await startWebApp((_request, response) => response.end());
+    const caller = await startService('a', nobody, ['--endpoint', `shop/b=${callee.inbound}`], setup);
     return { caller, callee };
   }
 
@@ -212,7 +154,7 @@ describe('a service of 100 requests a second', () => {
     expect({ lost: lost.length > 0.05 * gold.length ? lost : [] }).toEqual({ lost: [] });
     expect(served(late)).toBeGreaterThan(0.75 * 100 * 2);
     // Its callers know from a level that was told to them; it told nobody else.
-    expect(await metric(callee, 'weir_admission_level ')).toBeLessThan(768);
+    expect(await metric(callee.metrics, 'weir_admission_level ')).toBeLessThan(768);
     const stranger = await get(caller.outbound, '/', { host: 'b.shop' });
     expect(stranger.headers['weir-level']).toBeUndefined();
   });
@@ -230,6 +172,6 @@ describe('a service of 100 requests a second', () => {
     const sent = await load(caller, 1000, 1500);
     expect(sent.every(({ status }) => status === 200)).toBe(true);
     const line = 'weir_requests_would_reject_total{direction="inbound",upstream="shop/b",reason="shed"} ';
-    await until(async () => (await metric(callee, line)) > 0, { what: 'shed in shadow' });
+    await until(async () => (await metric(callee.metrics, line)) > 0, { what: 'shed in shadow' });
   });
 });

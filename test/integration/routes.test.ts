@@ -1,6 +1,5 @@
 /** Routes of a policy over real sockets: limits and breakers of their own, in one thread and in two, by path and by gRPC method. */
 import { writeFileSync } from 'node:fs';
-import http from 'node:http';
 import { join } from 'node:path';
 import * as grpc from '@grpc/grpc-js';
 import { afterEach, describe, expect, it } from 'vitest';
@@ -9,46 +8,22 @@ import { startWeir, text } from '../support/process.ts';
 import { startSidecar } from '../support/sidecar.ts';
 import { tempDir } from '../support/temp-dir.ts';
 import { until } from '../support/until.ts';
+import { type Got, get, later, policyAbout, release, startWebApp } from '../support/web.ts';
 
 const ephemeral = ['inbound', 'outbound', 'health', 'metrics', 'admin'].flatMap((door) => [`--${door}`, '127.0.0.1:0']);
-const document = (name: string, spec: string): string =>
-  `apiVersion: weir.dev/v1alpha1\nkind: TrafficPolicy\nmetadata: { name: ${name}, namespace: shop }\nspec:\n  target: { service: ${name} }\n${spec}`;
 
-const cleanups: (() => unknown)[] = [];
-afterEach(async () => {
-  for (const cleanup of cleanups.splice(0).reverse()) await cleanup();
-});
+afterEach(release);
 
 /** Answers with the status that the query names. */
-async function startApp(): Promise<string> {
-  const app = http.createServer((request, response) => {
+const startApp = (): Promise<string> =>
+  startWebApp((request, response) => {
     response.statusCode = Number(new URL(request.url ?? '/', 'http://app').searchParams.get('status') ?? 200);
     response.end('ok');
   });
-  await new Promise<void>((resolve) => app.listen(0, '127.0.0.1', resolve));
-  cleanups.push(() => app.close());
-  const address = app.address();
-  return `127.0.0.1:${typeof address === 'object' && address !== null ? address.port : 0}`;
-}
 
-/** Each on a connection of its own, so that threads share them. */
-function get(address: string, path: string, headers: http.OutgoingHttpHeaders = {}): Promise<[number, string]> {
-  const [host, port] = address.split(':');
-  return new Promise((resolve, reject) => {
-    const request = http.get({ host, port, path, headers, agent: false }, (response) => {
-      let body = '';
-      response.setEncoding('utf8').on('data', (chunk: string) => {
-        body += chunk;
-      });
-      response.on('end', () => resolve([response.statusCode ?? 0, body]));
-    });
-    request.on('error', reject);
-  });
-}
-
-const statusesOf = async (count: number, one: () => Promise<[number, string]>): Promise<number[]> => {
+const statusesOf = async (count: number, one: () => Promise<Got>): Promise<number[]> => {
   const statuses: number[] = [];
-  for (let i = 0; i < count; i++) statuses.push((await one())[0]);
+  for (let i = 0; i < count; i++) statuses.push((await one()).status);
   return statuses;
 };
 
@@ -69,13 +44,13 @@ describe.each([1, 2])('routes in a sidecar with --concurrency %i', (concurrency)
       match: { path: { exact: /bad } }
       outbound: { circuitBreaker: { consecutiveFailures: 3, openFor: 1m, openForMax: 1m } }
 `;
-    writeFileSync(file, `${document('orders', own)}---\n${document('pay', called)}`);
+    writeFileSync(file, `${policyAbout('orders', own)}---\n${policyAbout('pay', called)}`);
     const sidecar = await startWeir([
       ...['sidecar', '--concurrency', String(concurrency), '--service', 'shop/orders', '--app', app],
       ...['--app-protocol', 'http1', '--endpoint', `shop/pay=${app}`, '--policy', file, '--log-format', 'json'],
       ...ephemeral,
     ]);
-    cleanups.push(() => sidecar.stop());
+    later(() => sidecar.stop());
     const inbound = text(sidecar.listening, 'inbound');
     const outbound = text(sidecar.listening, 'outbound');
 
@@ -89,7 +64,7 @@ describe.each([1, 2])('routes in a sidecar with --concurrency %i', (concurrency)
     expect(await statusesOf(2, bad)).toEqual([503, 503]);
     expect(await statusesOf(2, () => get(outbound, '/good', { host: 'pay' }))).toEqual([200, 200]);
 
-    const [, metrics] = await get(text(sidecar.listening, 'metrics'), '/metrics');
+    const { body: metrics } = await get(text(sidecar.listening, 'metrics'), '/metrics');
     expect(metrics.split('\n').filter((line) => line.startsWith('weir_route_'))).toEqual([
       'weir_route_requests_total{direction="inbound",upstream="shop/orders",route="slow",outcome="success"} 2',
       'weir_route_requests_total{direction="inbound",upstream="shop/orders",route="slow",outcome="rejected"} 2',
@@ -103,7 +78,7 @@ describe.each([1, 2])('routes in a sidecar with --concurrency %i', (concurrency)
 
 it('a route by gRPC method limits that method and no other', async () => {
   const echo = await startEcho();
-  cleanups.push(() => echo.stop());
+  later(() => echo.stop());
   const spec = `  routes:
     - name: unary
       match: { grpc: { service: weir.test.Echo, method: Unary } }
@@ -111,11 +86,11 @@ it('a route by gRPC method limits that method and no other', async () => {
 `;
   const sidecar = await startSidecar({
     argv: ['--service', 'shop/echo', '--app', echo.address],
-    policy: document('echo', spec),
+    policy: policyAbout('echo', spec),
   });
-  cleanups.push(() => sidecar.stop());
+  later(() => sidecar.stop());
   const client = echoClient(sidecar.inbound);
-  cleanups.push(() => client.close());
+  later(() => client.close());
   const data = Buffer.from('x');
   const unary = (): Promise<number> =>
     new Promise((resolve) => {
