@@ -20,7 +20,7 @@ import { leaseGroupCount } from './coordination/shard-owners.ts';
 import { NatsBus } from './nats/nats-bus.ts';
 import { Audit } from './service/audit.ts';
 import { BreakerService } from './service/breaker-service.ts';
-import { eventsStream } from './service/buckets.ts';
+import { deadStream, eventsStream, retryStream } from './service/buckets.ts';
 import { BundlePublisher } from './service/bundle-publisher.ts';
 import { BundleResender } from './service/bundle-resender.ts';
 import type { Bus } from './service/bus.ts';
@@ -137,7 +137,14 @@ export async function startControlPlane(options: ControlPlaneOptions): Promise<C
     await bus.ensureStream(eventsStream(replicas));
     await audit.flush();
   });
-  const upkeep = [reconciliation, endpointUpkeep, auditUpkeep];
+  const queueUpkeep = new Upkeep(
+    { name: 'the streams of parked requests', everyMs: 10_000, retryMs, log },
+    async () => {
+      await bus.ensureStream(retryStream(replicas));
+      await bus.ensureStream(deadStream(replicas));
+    },
+  );
+  const upkeep = [reconciliation, endpointUpkeep, auditUpkeep, queueUpkeep];
 
   hear(bus);
   bus.onConnection((connected) => {

@@ -78,9 +78,18 @@ export const subjects = {
   presenceAll: 'weir.cp.>',
 } as const;
 
-/** Streams; retry and dead letters come with their strategies. */
+/** Streams. */
 export const streams = {
   events: 'WEIR_EVENTS',
   eventsSubject: 'weir.ev.>',
   event: (kind: string, target: ServiceName): string => `weir.ev.${kind}.${token(target)}`,
+  /** Parked requests, by the service they are for. */
+  retry: 'WEIR_RETRY',
+  retrySubjects: 'weir.retry.>',
+  retrySubject: (target: ServiceName): string => `weir.retry.${token(target)}`,
+  /** The one consumer through which all sidecars of a service take what is parked for it. */
+  retryConsumer: (target: ServiceName): string => `retry_${target.namespace}_${target.service}`,
+  dead: 'WEIR_DLQ',
+  deadSubjects: 'weir.dlq.>',
+  deadSubject: (target: ServiceName): string => `weir.dlq.${token(target)}`,
 } as const;

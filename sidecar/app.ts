@@ -13,6 +13,7 @@ import type { SidecarConfig } from './config.ts';
 import { ControlSide, type ProcessFacts, type Secrets } from './control-side.ts';
 import { DataPlane } from './data-plane.ts';
 import { standingPolicies } from './file-policies.ts';
+import { JetStreamParker } from './io/queue/jet-stream-parker.ts';
 import { Workers } from './workers.ts';
 
 export type { ProcessFacts, Secrets } from './control-side.ts';
@@ -33,9 +34,22 @@ export class Sidecar {
     this.log = log;
     const { meshToken } = secrets;
     const { seed } = facts;
+    const parker = new JetStreamParker({
+      from: config.service,
+      incarnation: facts.incarnation,
+      memoryBytesMax: config.parkingMemoryMax,
+    });
     this.plane =
       config.concurrency === 1
-        ? new DataPlane({ config, meshToken, seed, policies: standingPolicies(filePolicies), log, common: null })
+        ? new DataPlane({
+            config,
+            meshToken,
+            seed,
+            policies: standingPolicies(filePolicies),
+            log,
+            parker,
+            common: null,
+          })
         : new Workers({ config, meshToken, seed, filePolicies, log });
     this.control = new ControlSide({
       config,
@@ -43,6 +57,7 @@ export class Sidecar {
       facts,
       log,
       plane: this.plane,
+      parker,
       isDraining: () => this.isDraining,
       drain: () => this.drain(),
     });

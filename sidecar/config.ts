@@ -246,6 +246,14 @@ export const sidecarOptions = defineOptions({
     description:
       'Content that may wait here for slow readers, all connections together. Default: 40 % of the memory limit of the container, 256MiB without one.',
   },
+  parkingMemoryMax: {
+    kind: 'size',
+    default: '32MiB',
+    min: 64 * 1024,
+    max: 1024 ** 3,
+    description:
+      'Content kept for requests that may be parked (outbound.parking) while they wait for an answer; at the bound a request is not parkable.',
+  },
   drainTimeout: {
     kind: 'duration',
     default: '30s',

@@ -10,6 +10,7 @@ import { XorShift32 } from '../proto/kernel/random.ts';
 import { type SidecarConfig, serviceNameOf } from './config.ts';
 import { adminDoor } from './io/admin-door.ts';
 import { tick } from './io/clock.ts';
+import type { Bus } from './io/control-link/bus.ts';
 import { type ControlLink, startControlLink } from './io/control-link/control-link.ts';
 import { openDoor } from './io/door.ts';
 import { healthDoor } from './io/health-door.ts';
@@ -17,6 +18,9 @@ import { metricsDoor } from './io/metrics-door.ts';
 import type { Plane } from './io/plane.ts';
 import { PressureControl } from './io/pressure/pressure-control.ts';
 import { ProxyMesh } from './io/proxy-mesh.ts';
+import type { JetStreamParker } from './io/queue/jet-stream-parker.ts';
+import type { QueueCounts } from './io/queue/queue-consumer.ts';
+import { Queues } from './io/queue/queues.ts';
 import { AppHealth, parseAppHealth } from './io/upstream/app-health.ts';
 
 export interface Secrets {
@@ -39,15 +43,19 @@ export interface ControlSideOptions {
   readonly facts: ProcessFacts;
   readonly log: Log;
   readonly plane: Plane;
+  readonly parker: JetStreamParker;
   readonly isDraining: () => boolean;
   readonly drain: () => void;
 }
+
+const noQueues: ReadonlyMap<string, QueueCounts> = new Map();
 
 export class ControlSide {
   private readonly options: ControlSideOptions;
   private readonly doors: { close(): Promise<unknown> }[] = [];
   private link: ControlLink | null = null;
   private appHealth: AppHealth | null = null;
+  private queues: Queues | null = null;
 
   constructor(options: ControlSideOptions) {
     this.options = options;
@@ -62,6 +70,7 @@ export class ControlSide {
         servers: config.nats.split(','),
         token: secrets.natsToken,
         dataDir: config.dataDir,
+        onBus: (bus) => this.onBus(bus),
       });
     }
     this.startAppHealth();
@@ -85,8 +94,24 @@ export class ControlSide {
 
   async close(): Promise<void> {
     this.appHealth?.close();
+    this.queues?.close();
     await this.link?.close();
     await Promise.all(this.doors.map((door) => door.close()));
+  }
+
+  private onBus(bus: Bus): void {
+    const { config, facts, log, parker, plane } = this.options;
+    this.queues = new Queues({
+      parker,
+      plane,
+      service: serviceNameOf(config),
+      instance: facts.instance,
+      hasApp: config.app !== undefined,
+      isReady: () => this.notReadyBecause() === '',
+      random: new XorShift32(facts.seed ^ 0x1b873593),
+      log,
+    });
+    this.queues.attach(bus);
   }
 
   private notReadyBecause(): string {
@@ -141,6 +166,10 @@ export class ControlSide {
       isDraining,
       drain,
       isConnected: () => this.link?.connected ?? false,
+      queues: () => ({
+        memoryBytes: this.options.parker.memory.heldBytes,
+        delivered: this.queues?.delivered ?? noQueues,
+      }),
     });
   }
 }

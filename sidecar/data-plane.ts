@@ -9,17 +9,18 @@
  * It knows its policies and endpoints, and neither operators' doors nor a control plane: those are the control side's
  * (control-side.ts), which sees it as a `Plane`.
  */
-import type { Log } from '../proto/kernel/log-format.ts';
 import type { ListenAddress } from '../proto/kernel/options.ts';
 import { XorShift32 } from '../proto/kernel/random.ts';
 import { TimerWheel } from '../proto/kernel/timer-wheel.ts';
 import type { PolicySpec } from '../proto/policy/schema.ts';
 import { DeliveryCredit } from './admission/delivery-credit.ts';
-import { alone, ownerOf, type Seat } from './admission/seat.ts';
+import { alone, ownerOf } from './admission/seat.ts';
 import { SelfShedder } from './admission/self-shedder.ts';
-import { type SidecarConfig, serviceNameOf, splitPair } from './config.ts';
+import { serviceNameOf, splitPair } from './config.ts';
+import type { Common, DataPlaneOptions, ListeningAddresses } from './data-plane-options.ts';
 import type { ExchangeContext } from './exchange/context.ts';
 import { ContextTable } from './exchange/context-table.ts';
+import type { DeliveryEnd } from './exchange/delivery.ts';
 import { Gate } from './exchange/gate.ts';
 import { InboundSide } from './exchange/inbound.ts';
 import { MeshToken } from './exchange/mesh-token.ts';
@@ -40,6 +41,7 @@ import { type Entrance, Listener, type ListenPlace } from './io/listener.ts';
 import type { Plane } from './io/plane.ts';
 import type { OverloadReading } from './io/plane-readings.ts';
 import { type PriorityReading, priorityReading } from './io/priority-metrics.ts';
+import { Deliveries, type DeliveryRequest } from './io/queue/deliveries.ts';
 import { accessLimiter, RequestLog } from './io/request-log.ts';
 import { Timers } from './io/timers.ts';
 import { openTls, type ProxyTls } from './io/tls/tls-setup.ts';
@@ -52,44 +54,8 @@ import type { PoolCounts } from './io/upstream/pool-counts.ts';
 import { placesOf } from './places.ts';
 import { notShared, type Sharing } from './policy/sharing.ts';
 import { LivePolicy, type OnTransition, type PolicyOrigin, type StandingPolicy } from './policy/swap.ts';
-import type { BreakerTransition } from './resilience/breaker.ts';
 import { AuthorityMap } from './routing/authority.ts';
 import { Cluster, type EndpointInput } from './routing/cluster.ts';
-
-export interface DataPlaneOptions {
-  readonly config: SidecarConfig;
-  readonly meshToken: string | undefined;
-  readonly seed: number;
-  /** In force from the start, by target. */
-  readonly policies: ReadonlyMap<string, StandingPolicy>;
-  readonly log: Log;
-  /** What this thread has in common with others; null in a proxy of one thread. */
-  readonly common: Common | null;
-}
-
-/** Of a thread that is one of several: limits and counters stand in memory that all of them, or the main thread, see. */
-export interface Common {
-  readonly seat: Seat;
-  readonly keySeeds: readonly [number, number];
-  /** Of TLS session tickets: a client resumes on whichever thread takes its connection. */
-  readonly ticketSeed: Uint8Array;
-  readonly inboundTraffic: SharedArrayBuffer;
-  readonly unrouted: SharedArrayBuffer;
-  readonly accessLines: SharedArrayBuffer;
-  /** DeliveryCredit */
-  readonly delivery: SharedArrayBuffer;
-  readonly contexts: SharedArrayBuffer;
-  trafficOf(target: string): SharedArrayBuffer;
-  /** `route`: whose breaker; '' = the service's. */
-  onTransition(target: string, transition: BreakerTransition, route: string): void;
-}
-
-/** Where the data plane listens, as the first log line says it. */
-export interface ListeningAddresses {
-  inbound?: string;
-  outbound?: string;
-  upstreams?: Readonly<Record<string, string>>;
-}
 
 export class DataPlane implements Plane {
   readonly policy: LivePolicy;
@@ -121,6 +87,7 @@ export class DataPlane implements Plane {
   private readonly healthChecks: HealthChecks;
   private inbound: Listener | null = null;
   private proxyTls: ProxyTls | null = null;
+  private deliveries: Deliveries | null = null;
 
   constructor(options: DataPlaneOptions) {
     const { config, log, common } = options;
@@ -199,6 +166,8 @@ export class DataPlane implements Plane {
       const entrance = { tls: acceptor, proxyProtocol: config.proxyProtocol, stats };
       this.inbound = this.createListener(this.inboundSide(config.app), entrance);
       addresses.inbound = await this.inbound.listen(at('inbound'));
+      const own = this.inboundSide(config.app, true);
+      this.deliveries = new Deliveries(this.context, own, () => this.timers.wake());
     }
     addresses.outbound = await this.createListener(this.outboundSide(null)).listen(at('outbound'));
     const upstreams: Record<string, string> = {};
@@ -208,6 +177,12 @@ export class DataPlane implements Plane {
     addresses.upstreams = upstreams;
     this.healthChecks.start();
     return addresses;
+  }
+
+  /** Gives the app a request that has no caller. Only where there is an app. */
+  deliver(request: DeliveryRequest): Promise<DeliveryEnd> {
+    if (this.deliveries === null) throw new Error('there is no app to deliver to');
+    return this.deliveries.deliver(request);
   }
 
   /** No new work from callers; what is in flight goes on. */
@@ -310,7 +285,8 @@ export class DataPlane implements Plane {
     return this.proxyTls?.reading() ?? null;
   }
 
-  private inboundSide(appAddress: string): InboundSide {
+  /** `isOwn`: for requests of ours, which need no credential. */
+  private inboundSide(appAddress: string, isOwn = false): InboundSide {
     return new InboundSide({
       clock,
       wheel: this.wheel,
@@ -320,8 +296,8 @@ export class DataPlane implements Plane {
       traffic: this.inboundTraffic,
       appAddress,
       appProtocol: protocolChoice(this.options.config.appProtocol),
-      meshToken: this.meshToken(true),
-      trust: new Trust(this.options.meshToken !== undefined, this.options.config.upstreamTlsIdentity),
+      meshToken: isOwn ? null : this.meshToken(true),
+      trust: new Trust(isOwn || this.options.meshToken !== undefined, this.options.config.upstreamTlsIdentity),
       priority: this.priority,
     });
   }
@@ -339,6 +315,7 @@ export class DataPlane implements Plane {
       own: this.policy,
       priority: this.priority,
       random: this.random,
+      parker: this.options.parker,
     });
   }
 

@@ -23,6 +23,7 @@ async function work(port: MessagePort, start: WorkerStart): Promise<void> {
     seed: start.seed,
     policies: start.policies,
     log: main.log(config.logLevel),
+    parker: null,
     common: {
       seat: { index: start.seat, count: start.seats, wake: (seat) => main.wake(seat) },
       keySeeds: start.keySeeds,

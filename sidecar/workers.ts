@@ -16,7 +16,7 @@ import type { PolicySpec } from '../proto/policy/schema.ts';
 import { DeliveryCredit } from './admission/delivery-credit.ts';
 import { overseer } from './admission/seat.ts';
 import { type SidecarConfig, serviceNameOf, splitPair } from './config.ts';
-import type { ListeningAddresses } from './data-plane.ts';
+import type { ListeningAddresses } from './data-plane-options.ts';
 import { ContextTable } from './exchange/context-table.ts';
 import { type Target, Targets } from './exchange/targets.ts';
 import { TrafficStats } from './exchange/traffic-stats.ts';
@@ -62,6 +62,7 @@ export class Workers implements Plane, SeatOwner {
   readonly delivery: DeliveryCredit;
   readonly targets: Targets;
   readonly random: XorShift32;
+  readonly deliver = null;
   onBreakerTransition: ((target: string) => void) | null = null;
 
   private readonly options: WorkersOptions;

@@ -127,12 +127,20 @@ export class NatsBus implements Bus {
     await this.ensure({
       name: settings.name,
       subjects: [...settings.subjects],
-      retention: RetentionPolicy.Limits,
+      retention: settings.queue?.isWorkQueue ? RetentionPolicy.Workqueue : RetentionPolicy.Limits,
       storage: StorageType.File,
       num_replicas: settings.replicas,
       max_bytes: settings.bytesMax,
       max_age: settings.ageMaxMs * 1_000_000,
-      discard: DiscardPolicy.Old,
+      ...(settings.queue === null
+        ? { discard: DiscardPolicy.Old }
+        : {
+            discard: DiscardPolicy.New,
+            discard_new_per_subject: true,
+            max_msgs: settings.queue.messagesMax,
+            max_msgs_per_subject: settings.queue.messagesPerSubjectMax,
+            max_msg_size: settings.queue.messageBytesMax,
+          }),
     });
   }
 

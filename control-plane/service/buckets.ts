@@ -18,9 +18,20 @@ export interface StreamSettings {
   readonly bytesMax: number;
   readonly ageMaxMs: number;
   readonly replicas: number;
+  /** A queue: what is full refuses, and what was acknowledged is gone. null = a ring, where the oldest make room. */
+  readonly queue: QueueSettings | null;
+}
+
+export interface QueueSettings {
+  /** For one consumer each subject; else messages stay until they are deleted. */
+  readonly isWorkQueue: boolean;
+  readonly messagesMax: number;
+  readonly messagesPerSubjectMax: number;
+  readonly messageBytesMax: number;
 }
 
 const mebibyte = 1024 * 1024;
+const weekMs = 7 * 24 * 3_600_000;
 
 /** Largest document or bundle. */
 export const policyBytesMax = mebibyte;
@@ -65,7 +76,40 @@ export function eventsStream(replicas: number): StreamSettings {
     name: streams.events,
     subjects: [streams.eventsSubject],
     bytesMax: 512 * mebibyte,
-    ageMaxMs: 7 * 24 * 3_600_000,
+    ageMaxMs: weekMs,
     replicas,
+    queue: null,
+  };
+}
+
+/** What a stream of requests holds: the longest content that a policy can allow, with its head. */
+const requestQueue = {
+  messagesMax: 1_000_000,
+  // One service leaves room for the others.
+  messagesPerSubjectMax: 250_000,
+  messageBytesMax: 640 * 1024,
+};
+
+/** Parked requests. One that nobody delivers for a week is dropped by the stream itself. */
+export function retryStream(replicas: number): StreamSettings {
+  return {
+    name: streams.retry,
+    subjects: [streams.retrySubjects],
+    bytesMax: 256 * mebibyte,
+    ageMaxMs: weekMs,
+    replicas,
+    queue: { ...requestQueue, isWorkQueue: true },
+  };
+}
+
+/** Dead letters, for a month. */
+export function deadStream(replicas: number): StreamSettings {
+  return {
+    name: streams.dead,
+    subjects: [streams.deadSubjects],
+    bytesMax: 256 * mebibyte,
+    ageMaxMs: 30 * 24 * 3_600_000,
+    replicas,
+    queue: { ...requestQueue, isWorkQueue: false },
   };
 }

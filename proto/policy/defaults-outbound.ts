@@ -9,6 +9,7 @@ import {
 import { type EffectiveFallback, fallbackWithDefaults } from './defaults-fallback.ts';
 import { type EffectiveFlowControl, flowControlWithDefaults } from './defaults-flow-control.ts';
 import { type EffectiveHealthCheck, healthCheckWithDefaults } from './defaults-health-check.ts';
+import { type EffectiveParking, parkingWithDefaults } from './defaults-parking.ts';
 import { type EffectiveThrottle, throttleWithDefaults } from './defaults-priorities.ts';
 import {
   type EffectiveHedging,
@@ -36,6 +37,7 @@ export interface EffectiveOutbound {
   loadBalancing?: EffectiveLoadBalancing;
   fallback?: EffectiveFallback;
   flowControl?: EffectiveFlowControl;
+  parking?: EffectiveParking;
   throttle: EffectiveThrottle;
 }
 
@@ -59,6 +61,7 @@ export function outboundWithDefaults(written: OutboundSpec | undefined): Effecti
     ...(outbound.loadBalancing && { loadBalancing: loadBalancingWithDefaults(outbound.loadBalancing) }),
     ...(outbound.fallback && { fallback: fallbackWithDefaults(outbound.fallback) }),
     ...(outbound.flowControl && { flowControl: flowControlWithDefaults(outbound.flowControl) }),
+    ...(outbound.parking && { parking: parkingWithDefaults(outbound.parking) }),
     throttle: throttleWithDefaults(outbound.throttle ?? { enabled: false }),
   };
 }

@@ -30,6 +30,10 @@ const losses: Readonly<Record<string, string>> = {
     'While it is open, calls are refused at the caller and never sent; nothing is kept of them.',
   'outbound.fallback':
     'What a call should have done is not done, though it looks answered: give no fixed answer to calls that change data.',
+  'outbound.parking':
+    'A request whose caller got the reference is on disk, and delivered at least once or kept as a dead letter, but for ' +
+    'the bounds in age of the two streams. One that is not stored is refused, and nothing is kept of it.',
+  'outbound.parking.headers': 'Headers that are not named are not delivered.',
   'outbound.fallback.service':
     'A call that failed after it was sent is sent again, elsewhere: it may be carried out by both.',
 };
@@ -59,6 +63,8 @@ const examples: Readonly<Record<string, unknown>> = {
   'outbound.healthCheck.probe.http.path': '/healthz',
   'outbound.healthCheck.probe.http.expectedStatuses[]': 200,
   'outbound.retries.retryOn.httpStatuses[]': 503,
+  'outbound.parking.headers[]': 'x-tenant',
+  'outbound.parking.answer.http.location': '/requests/{reference}',
   'routes[].name': 'search',
   'routes[].match.path.exact': '/v1/search',
   'routes[].match.path.prefix': '/v1',

@@ -8,6 +8,7 @@ import { FlowControlSpec } from './schema-flow-control.ts';
 import { HealthCheckSpec } from './schema-health-check.ts';
 import { LoadBalancingSpec } from './schema-load-balancing.ts';
 import { OutlierDetectionSpec } from './schema-outlier-detection.ts';
+import { ParkingSpec } from './schema-parking.ts';
 import { duration, strict } from './schema-parts.ts';
 import { HedgingSpec, RetriesSpec } from './schema-retries.ts';
 import { ThrottleSpec } from './schema-throttle.ts';
@@ -39,6 +40,7 @@ export const OutboundSpec = Type.Object(
     loadBalancing: Type.Optional(LoadBalancingSpec),
     fallback: Type.Optional(FallbackSpec),
     flowControl: Type.Optional(FlowControlSpec),
+    parking: Type.Optional(ParkingSpec),
     throttle: Type.Optional(ThrottleSpec),
   },
   { ...strict, description: "Obeyed by the sidecars of the service's callers." },

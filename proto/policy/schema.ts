@@ -26,6 +26,7 @@ export * from './schema-load-balancing.ts';
 export * from './schema-match.ts';
 export * from './schema-outbound.ts';
 export * from './schema-outlier-detection.ts';
+export * from './schema-parking.ts';
 export { dnsLabelPattern, durationPattern, ratePattern, sizePattern } from './schema-parts.ts';
 export * from './schema-priorities.ts';
 export * from './schema-queue.ts';

@@ -33,7 +33,7 @@ function bodyWithoutPlace(http: unknown, pointer: string): Finding[] {
   return [{ pointer: `${pointer}/body`, message: `an answer with status ${status} has no body`, atKey: true }];
 }
 
-function reservedFields(fields: unknown, pointer: string): Finding[] {
+export function reservedFields(fields: unknown, pointer: string): Finding[] {
   if (!Array.isArray(fields)) return [];
   return fields.slice(0, errorsMax).flatMap((field, index) => {
     const name = member(field, 'name');
@@ -42,7 +42,7 @@ function reservedFields(fields: unknown, pointer: string): Finding[] {
   });
 }
 
-function messageOfFailure(grpc: unknown, pointer: string): Finding[] {
+export function messageOfFailure(grpc: unknown, pointer: string): Finding[] {
   const status = member(grpc, 'status');
   if (member(grpc, 'message') === undefined || typeof status !== 'number' || status === 0) return [];
   return [{ pointer: `${pointer}/message`, message: 'a call that failed has no response message', atKey: true }];

@@ -5,6 +5,7 @@ import { validateClassification } from './validate-classification.ts';
 import { validateFallback } from './validate-fallback.ts';
 import { hedgedFlow } from './validate-flow-control.ts';
 import { greaterThan } from './validate-order.ts';
+import { validateParking } from './validate-parking.ts';
 
 /** `pointer`: where `outbound` stands. */
 export function validateOutbound(outbound: unknown, pointer: string): Finding[] {
@@ -18,5 +19,6 @@ export function validateOutbound(outbound: unknown, pointer: string): Finding[] 
     ...validateClassification(outbound, pointer),
     ...validateFallback(outbound, pointer),
     ...hedgedFlow(outbound, pointer),
+    ...validateParking(outbound, pointer),
   ];
 }

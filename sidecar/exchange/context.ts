@@ -18,6 +18,7 @@ import type { RetryPolicy } from '../resilience/retry-policy.ts';
 import type { StoredLevel } from '../resilience/stored-level.ts';
 import type { Endpoint } from '../routing/endpoint.ts';
 import type { HttpStream, Upstreams } from './http-stream.ts';
+import type { MayPark } from './parker.ts';
 import type { Target } from './targets.ts';
 import type { TrafficStats } from './traffic-stats.ts';
 import type { Turn } from './turn.ts';
@@ -81,6 +82,8 @@ export interface RequestView extends Waiter {
   counts: RouteCounts | null;
   /** What answers when the target cannot; null = nothing. */
   fallback: Fallback | null;
+  /** It may be parked; null = it may not. */
+  parking: MayPark | null;
   admission: Admission | null;
   /** How its content may flow; null = as it comes. */
   flow: FlowSettings | null;

@@ -22,6 +22,7 @@ import { type Answer, answerFor, grpcTrailersFor, sendAnswer, withSignal } from 
 import { Attempt, connectRetryAfterMs } from './attempt.ts';
 import type { ExchangeContext, Side } from './context.ts';
 import type { ContentSink, HttpStream } from './http-stream.ts';
+import type { ParkingOwner } from './parking.ts';
 import type { Peer } from './peer.ts';
 import { contentOf, heldContentMax, keptIn, type Replay } from './replay.ts';
 import { RequestState } from './request-state.ts';
@@ -31,7 +32,7 @@ import { beginTries, Tries, type TriesOwner } from './tries.ts';
 
 const Phase = { admitting: 0, queued: 1, connecting: 2, forwarding: 3, settled: 4 } as const;
 
-export class Exchange extends RequestState implements TriesOwner, StandInOwner, StreamHandler {
+export class Exchange extends RequestState implements TriesOwner, StandInOwner, ParkingOwner, StreamHandler {
   readonly context: ExchangeContext;
   readonly side: Side;
   readonly down: HttpStream;
@@ -197,6 +198,7 @@ export class Exchange extends RequestState implements TriesOwner, StandInOwner, 
 
   onData(buf: Buffer, start: number, end: number, endStream: boolean): void {
     if (endStream) this.endedMs = this.context.clock.nowMs;
+    if (this.parking?.takesContent(buf, start, end)) return this.down.credit(end - start);
     const toUp = this.attempt === null ? null : this.attempt.toUp;
     if (toUp !== null && !toUp.isClosed) {
       if (!this.headSent) this.replay = keptIn(this.replay, buf, start, end);
@@ -213,6 +215,7 @@ export class Exchange extends RequestState implements TriesOwner, StandInOwner, 
   onTrailers(list: HeaderList): void {
     this.endedMs = this.context.clock.nowMs;
     this.requestTrailers = list;
+    this.parking?.onTrailers();
     this.attempt?.toUp?.sendTrailers(list);
     this.standIn?.onContent();
   }
@@ -229,6 +232,7 @@ export class Exchange extends RequestState implements TriesOwner, StandInOwner, 
     if (list.status >= 200) {
       if (this.retryPolicy !== null && this.isTakenBack(this.retryPolicy, attempt, list)) return;
       if (this.standIn?.answers(attempt, list, endStream)) return;
+      if (this.parking?.takesAnswer(this, attempt, list)) return;
       this.status = list.status;
       this.headSent = true;
       this.dropReplay();
@@ -330,9 +334,28 @@ export class Exchange extends RequestState implements TriesOwner, StandInOwner, 
   }
 
   refuse(reason: number, retryAfterMs: number): void {
+    if (this.parking?.isUnderWay) return;
     const trouble = { reason, outcome: outcomeOfReason(reason), retryAfterMs };
-    if (this.standIn?.standsInFor(trouble)) return;
+    if (this.standIn?.standsInFor(trouble) || this.parking?.takes(this, trouble)) return;
+    this.answerRefusal(trouble);
+  }
+
+  answerRefusal(trouble: Trouble): void {
+    const { reason, retryAfterMs } = trouble;
     this.answerWith(answerFor(reason, this.head.isGrpc, retryAfterMs, this.limitSignal), trouble);
+  }
+
+  giveUpAttempt({ outcome, reason }: Trouble): void {
+    this.context.wheel.cancel(this);
+    this.attempt?.abandon(ErrorCode.cancel);
+    this.tries?.end(outcome, reason);
+    this.tries = null;
+    this.attempt?.settle(outcome, reason);
+    this.dropReplay();
+    if (this.held === null) return;
+    this.down.credit(this.held.bytes);
+    this.held.clear();
+    this.held = null;
   }
 
   /** Answers in the upstream's place. */
@@ -367,6 +390,7 @@ export class Exchange extends RequestState implements TriesOwner, StandInOwner, 
     attempt?.settle(outcome, reason);
     this.tries?.end(outcome, reason);
     this.standIn?.end();
+    this.parking?.end(this);
     this.side.settle(this, outcome, reason);
     this.context.observer.onSettled(this, this.side, outcome, reason);
   }

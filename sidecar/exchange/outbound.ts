@@ -21,6 +21,8 @@ import { setDeadline } from './deadline-of.ts';
 import type { Gate } from './gate.ts';
 import type { MeshToken } from './mesh-token.ts';
 import { headOfRetry, withTimeLeft } from './onward-head.ts';
+import type { Parker } from './parker.ts';
+import { idempotencyKey, Parking } from './parking.ts';
 import type { RequestPriority } from './request-priority.ts';
 import type { Target, Targets } from './targets.ts';
 import type { TrafficStats } from './traffic-stats.ts';
@@ -43,6 +45,8 @@ export interface OutboundOptions {
   readonly own: LivePolicy;
   readonly priority: RequestPriority;
   readonly random: Random;
+  /** null: nothing can be parked. */
+  readonly parker: Parker | null;
 }
 
 /** A level, and a share of refusals, change within a second. */
@@ -73,6 +77,9 @@ export class OutboundSide implements Side {
     const outbound = target.policy.outboundFor(request.head);
     request.counts = outbound.counts;
     request.fallback = outbound.fallback;
+    if (outbound.parking !== null) {
+      request.parking = Parking.of(request, outbound.parking, this.options.parker, target.key);
+    }
     setDeadline(request, outbound.deadline, nowMs);
     const links = this.options.own.inbound.priorities !== null;
     if (links || outbound.priorities !== null || outbound.level !== null) {
@@ -209,6 +216,7 @@ export class OutboundSide implements Side {
     if (tells && request.carries) head = headForMesh(head, request, isRetry, meshToken);
     else if (meshToken !== null) head = meshToken.add(head);
     if (isRetry) head = headOfRetry(head, attempt.number);
+    if (request.parking !== null) head = head.with({ set: [[idempotencyKey, request.parking.key]] });
     const endMs = endOf(request, attempt);
     if (endMs === Number.POSITIVE_INFINITY) return head;
     return withTimeLeft(head, Math.max(1, endMs - this.options.clock.nowMs), request.timeoutHeader);

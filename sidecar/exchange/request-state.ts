@@ -13,6 +13,7 @@ import type { Breaker } from '../resilience/breaker.ts';
 import { defaultClassifier } from '../resilience/classifier.ts';
 import type { ClientThrottle } from '../resilience/client-throttle.ts';
 import type { StoredLevel } from '../resilience/stored-level.ts';
+import type { Parking } from './parking.ts';
 import type { Target } from './targets.ts';
 import type { TrafficStats } from './traffic-stats.ts';
 import type { Turn } from './turn.ts';
@@ -43,6 +44,7 @@ export abstract class RequestState extends Timer {
   counts: RouteCounts | null = null;
   admission: Admission | null = null;
   fallback: Fallback | null = null;
+  parking: Parking | null = null;
   flow: FlowSettings | null = null;
   holdsPermit = false;
   admittedMs = 0;

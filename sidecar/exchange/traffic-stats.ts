@@ -8,6 +8,7 @@ import { Histogram, histogramNumbers } from '../../proto/kernel/histogram.ts';
 import { reasonCount } from '../../proto/reasons.ts';
 import { hedgeResultNames, retryResultNames } from '../resilience/retry-results.ts';
 import { dropNumbers } from './message-drops.ts';
+import { parkResultNames } from './parker.ts';
 
 /** What answers in the place of a service; see fallback.ts. */
 export const fallbackKinds = ['service', 'stale', 'static'] as const;
@@ -27,7 +28,8 @@ const hedgesAt = retriesAt + retryResultNames.length;
 const retryBudget = hedgesAt + hedgeResultNames.length;
 const messagesDroppedAt = retryBudget + 1;
 const messagesWouldDropAt = messagesDroppedAt + dropNumbers;
-const numbers = messagesWouldDropAt + dropNumbers;
+const parkingAt = messagesWouldDropAt + dropNumbers;
+const numbers = parkingAt + parkResultNames.length;
 
 export class TrafficStats {
   static readonly bytes = 8 * numbers;
@@ -51,6 +53,8 @@ export class TrafficStats {
   /** gRPC messages dropped for slow readers, by content and DropCause (message-drops.ts); and those of shadow. */
   readonly messagesDropped: Float64Array;
   readonly messagesWouldDrop: Float64Array;
+  /** By ParkResult. */
+  readonly parking: Float64Array;
   private readonly row: Float64Array;
 
   /** `memory` zeroed, or with the counts so far. */
@@ -70,7 +74,8 @@ export class TrafficStats {
     this.retries = this.row.subarray(retriesAt, hedgesAt);
     this.hedges = this.row.subarray(hedgesAt, retryBudget);
     this.messagesDropped = this.row.subarray(messagesDroppedAt, messagesWouldDropAt);
-    this.messagesWouldDrop = this.row.subarray(messagesWouldDropAt, numbers);
+    this.messagesWouldDrop = this.row.subarray(messagesWouldDropAt, parkingAt);
+    this.parking = this.row.subarray(parkingAt, numbers);
   }
 
   get requests(): number {

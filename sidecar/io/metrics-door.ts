@@ -18,6 +18,7 @@ import { defineMessageMetrics } from './message-metrics.ts';
 import type { WorkerReading } from './plane.ts';
 import type { OverloadReading } from './plane-readings.ts';
 import { definePriorityMetrics, type PriorityReading } from './priority-metrics.ts';
+import { defineQueueMetrics, type QueueReading } from './queue-metrics.ts';
 import { defineRetryMetrics } from './retry-metrics.ts';
 import { defineRouteMetrics, type RouteReading } from './route-metrics.ts';
 import { defineTlsMetrics } from './tls/tls-metrics.ts';
@@ -57,6 +58,7 @@ export interface MetricFacts {
   controlPlaneConnected(): boolean;
   policyVersions(): Iterable<{ readonly target: string; readonly version: number }>;
   tls(): TlsReading | null;
+  queues(): QueueReading;
 }
 
 /** Upper bounds of the exposed histogram, in seconds; the recorded one is finer. */
@@ -68,6 +70,11 @@ export function metricsDoor(facts: MetricFacts, token: string | undefined): Fast
   defineFlowMetrics(registry, () => facts.flow());
   defineMessageMetrics(registry, () => facts.traffic());
   defineRetryMetrics(registry, () => facts.traffic());
+  defineQueueMetrics(
+    registry,
+    () => facts.traffic(),
+    () => facts.queues(),
+  );
   definePriorityMetrics(registry, () => facts.priorities());
   defineRouteMetrics(registry, () => facts.routes());
   defineConcurrencyMetrics(registry, () => facts.limits());

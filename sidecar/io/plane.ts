@@ -4,12 +4,14 @@
  */
 import type { PolicySpec } from '../../proto/policy/schema.ts';
 import type { DeliveryCredit } from '../admission/delivery-credit.ts';
+import type { DeliveryEnd } from '../exchange/delivery.ts';
 import type { Targets } from '../exchange/targets.ts';
 import type { TrafficStats } from '../exchange/traffic-stats.ts';
 import type { StreamView } from '../http2/flow-view.ts';
 import type { LivePolicy, PolicyOrigin } from '../policy/swap.ts';
 import type { EndpointInput } from '../routing/cluster.ts';
 import type { PlaneReadings } from './plane-readings.ts';
+import type { DeliveryRequest } from './queue/deliveries.ts';
 
 export interface WorkerReading {
   readonly worker: number;
@@ -40,5 +42,7 @@ export interface Plane extends PlaneReadings {
    * resolves when the policy is in force in every thread.
    */
   applyPolicy(target: string, spec: PolicySpec | null, origin: PolicyOrigin, nowMs: number): Promise<void> | undefined;
+  /** Gives the app a request that has no caller; null where that cannot be done. */
+  readonly deliver: ((request: DeliveryRequest) => Promise<DeliveryEnd>) | null;
   setEndpoints(target: string, list: readonly EndpointInput[]): void;
 }

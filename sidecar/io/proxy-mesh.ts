@@ -25,6 +25,7 @@ import type { BreakerReading, MetricFacts } from './metrics-door.ts';
 import type { Plane, WorkerReading } from './plane.ts';
 import type { OverloadReading } from './plane-readings.ts';
 import type { PriorityReading } from './priority-metrics.ts';
+import type { QueueReading } from './queue-metrics.ts';
 import type { RouteReading } from './route-metrics.ts';
 import type { TlsReading } from './tls/tls-stats.ts';
 import type { EndpointHealthReading } from './upstream/endpoint-health.ts';
@@ -40,6 +41,7 @@ export interface ProxyParts {
   readonly isDraining: () => boolean;
   readonly drain: () => void;
   readonly isConnected: () => boolean;
+  readonly queues: () => QueueReading;
 }
 
 export class ProxyMesh implements Mesh, MetricFacts, AdminFacts {
@@ -218,6 +220,10 @@ export class ProxyMesh implements Mesh, MetricFacts, AdminFacts {
 
   tls(): TlsReading | null {
     return this.parts.plane.tls;
+  }
+
+  queues(): QueueReading {
+    return this.parts.queues();
   }
 
   *policyVersions(): Iterable<{ target: string; version: number }> {

@@ -49,7 +49,7 @@ export function fallbackSettings(fallback: EffectiveFallback): FallbackSettings 
   const { service = '', stale } = fallback;
   const { http, grpc } = fallback.static ?? {};
   return {
-    onReason: Uint8Array.from(reasonTable, ({ kind }, code) => (isCovered(on, code, kind) ? 1 : 0)),
+    onReason: Uint8Array.from(reasonTable, (_, code) => (isCovered(on, code) ? 1 : 0)),
     onRefusal: on.has('refused'),
     onServerError: on.has('serverError'),
     service,
@@ -67,11 +67,16 @@ export function fallbackSettings(fallback: EffectiveFallback): FallbackSettings 
   };
 }
 
-function isCovered(on: ReadonlySet<string>, code: number, kind: string): boolean {
+function isCovered(on: ReadonlySet<string>, code: number): boolean {
   if (code === Reason.breakerOpen || code === Reason.fleetBreakerOpen) return on.has('breakerOpen');
   if (code === Reason.noEndpoints) return on.has('noEndpoints');
   if (failures.some((one) => one === code)) return on.has('failed');
-  return kind === 'refused' && on.has('refused') && !notOfTheService.some((one) => one === code);
+  return on.has('refused') && isRefusedForService(code);
+}
+
+/** Whether it is a refusal that protects the service. */
+export function isRefusedForService(code: number): boolean {
+  return reasonTable[code]!.kind === 'refused' && !notOfTheService.some((one) => one === code);
 }
 
 function httpAnswer({ status = 200, headers = [], body }: StaticHttpSpec): StaticAnswer {
@@ -89,7 +94,7 @@ function httpAnswer({ status = 200, headers = [], body }: StaticHttpSpec): Stati
   };
 }
 
-function grpcAnswer({ status = 0, statusMessage, message, trailers = [] }: StaticGrpcSpec): StaticAnswer {
+export function grpcAnswer({ status = 0, statusMessage, message, trailers = [] }: StaticGrpcSpec): StaticAnswer {
   const last: StoredField[] = [
     ['grpc-status', String(status)],
     ...(statusMessage === undefined ? [] : [['grpc-message', percentEncoded(statusMessage)] satisfies StoredField]),

@@ -13,6 +13,7 @@ import { endpointSettings } from './compile-endpoints.ts';
 import { type FallbackSettings, fallbackSettings } from './compile-fallback.ts';
 import { flowSettings } from './compile-flow-control.ts';
 import { healthCheckSettings } from './compile-health-check.ts';
+import { type ParkingSettings, parkingSettings } from './compile-parking.ts';
 import { priorityClasses, throttleSettings } from './compile-priorities.ts';
 import { retrySettings } from './compile-retries.ts';
 import type { DeadlineSettings, FlowSettings } from './compiled.ts';
@@ -33,6 +34,7 @@ export interface OutboundSettings {
   readonly flow: FlowSettings | null;
   readonly endpoints: EndpointSettings;
   readonly fallback: FallbackSettings | null;
+  readonly parking: ParkingSettings | null;
   readonly throttle: ThrottleSettings | null;
   /** Whether the service has levels, of which it tells its callers. */
   readonly toldLevels: boolean;
@@ -52,6 +54,7 @@ export const passThroughOutboundSettings: OutboundSettings = {
   flow: null,
   endpoints: defaultEndpointSettings,
   fallback: null,
+  parking: null,
   throttle: null,
   toldLevels: false,
   priorities: null,
@@ -80,6 +83,7 @@ export function compileOutbound(
     flow: flowSettings(outbound.flowControl, shadow),
     endpoints: endpointSettings(outbound, ofEndpoints ? settings : null, shadow),
     fallback: outbound.fallback ? fallbackSettings(outbound.fallback) : null,
+    parking: outbound.parking ? parkingSettings(outbound.parking, shadow) : null,
     throttle: throttleSettings(outbound.throttle),
     toldLevels: inbound.levels !== undefined,
     priorities: inbound.priorities ? priorityClasses(inbound.priorities) : null,

@@ -13,6 +13,7 @@ import type { StaleAnswers } from '../resilience/stale-answers.ts';
 import type { StoredLevel } from '../resilience/stored-level.ts';
 import type { EndpointSettings } from '../routing/endpoint-settings.ts';
 import type { FallbackSettings } from './compile-fallback.ts';
+import type { ParkingSettings } from './compile-parking.ts';
 import type { PriorityClasses } from './priority-classes.ts';
 import type { RateLimitSignals } from './rate-limit-signals.ts';
 import type { RouteCounts } from './route-counts.ts';
@@ -139,6 +140,8 @@ export interface CompiledOutbound {
   /** Those of the service count, whatever the route: routes share endpoints. */
   readonly endpoints: EndpointSettings;
   readonly fallback: Fallback | null;
+  /** null: nothing is parked. */
+  readonly parking: ParkingSettings | null;
   /** null: never. */
   readonly throttle: ClientThrottle | null;
   /** The level that the target told; null where its policy has no levels. */

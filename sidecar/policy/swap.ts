@@ -73,6 +73,11 @@ export class LivePolicy {
     this.liveOutbound = new LiveOutbound(sharing, onTransition && ((transition) => onTransition(transition, '')));
   }
 
+  /** Whether requests to the target may be parked, of any route. */
+  get parks(): boolean {
+    return this.outbound.parking !== null || this.builtRoutes.some(({ outbound }) => outbound.parking !== null);
+  }
+
   /** For this request; without routes it costs one comparison. */
   inboundFor(head: RequestHead): CompiledInbound {
     return this.inboundRoutes === null ? this.inbound : this.inboundRoutes.settingsFor(head);

@@ -25,6 +25,8 @@ export interface ControlLinkOptions {
   readonly token?: string | undefined;
   /** Where the last known good bundles are kept; undefined = nowhere. */
   readonly dataDir?: string | undefined;
+  /** For what else speaks over the one connection. */
+  readonly onBus?: (bus: Bus) => void;
 }
 
 export interface ControlLink {
@@ -136,6 +138,7 @@ class Road {
       log,
       onConnect: () => this.onConnect(),
     });
+    options.onBus?.(this.bus);
     this.watched = new WatchedKeys(this.bus, random, log);
     this.endpoints = new EndpointSync(codec, log);
     this.verdicts = new VerdictSync(mesh, this.bus, codec);

@@ -3,9 +3,9 @@
  * and drop what was not sent, so whoever uses the bus sends its full state at `onConnect`. The client is imported only
  * when there is a server to talk to, so that a standalone sidecar never loads it.
  */
-import type { NatsConnection } from 'nats';
+import type { Msg, NatsConnection } from 'nats';
 import { jitter, type Random } from '../../../proto/kernel/random.ts';
-import type { Bus, BusMessage } from './bus.ts';
+import type { Bus, BusMessage, RequestOptions } from './bus.ts';
 import type { Log } from './mesh.ts';
 
 export interface NatsBusOptions {
@@ -30,6 +30,8 @@ const pingIntervalMs = 5000;
 
 export class NatsBus implements Bus {
   private readonly options: NatsBusOptions;
+  readonly inbox: string;
+  private readonly connectListeners: (() => void)[] = [];
   private readonly subscriptions: { subject: string; onMessage: (message: BusMessage) => void }[] = [];
   private nats: Nats | null = null;
   private connection: NatsConnection | null = null;
@@ -40,6 +42,7 @@ export class NatsBus implements Bus {
 
   constructor(options: NatsBusOptions) {
     this.options = options;
+    this.inbox = `_INBOX.${options.name}`;
     this.running = this.run();
   }
 
@@ -48,6 +51,10 @@ export class NatsBus implements Bus {
   }
 
   publish(subject: string, bytes: Uint8Array): void {
+    this.publishTo(subject, bytes, '');
+  }
+
+  publishTo(subject: string, bytes: Uint8Array, reply: string): void {
     const { connection } = this;
     if (!connection || !this.up || connection.isClosed()) return;
     const bytesMax = connection.info?.max_payload ?? 0;
@@ -55,7 +62,19 @@ export class NatsBus implements Bus {
       this.options.log('error', 'a message is too long for NATS', { subject, bytes: bytes.length, bytesMax });
       return;
     }
-    connection.publish(subject, bytes);
+    connection.publish(subject, bytes, reply === '' ? {} : { reply });
+  }
+
+  async request(subject: string, bytes: Uint8Array, { headers, timeoutMs }: RequestOptions): Promise<BusMessage> {
+    const { connection, nats } = this;
+    if (!connection || !nats || !this.up) throw new Error(`not connected to NATS: ${subject} was not asked`);
+    const fields = nats.headers();
+    for (const [name, value] of Object.entries(headers)) fields.set(name, value);
+    return toBusMessage(await connection.request(subject, bytes, { timeout: timeoutMs, headers: fields }));
+  }
+
+  onConnected(callback: () => void): void {
+    this.connectListeners.push(callback);
   }
 
   subscribe(subject: string, onMessage: (message: BusMessage) => void): void {
@@ -117,7 +136,7 @@ export class NatsBus implements Bus {
     return nats.connect({
       servers: [...servers],
       name,
-      inboxPrefix: `_INBOX.${name}`,
+      inboxPrefix: this.inbox,
       timeout: connectTimeoutMs,
       maxReconnectAttempts: -1,
       reconnectTimeWait: reconnectWaitMs,
@@ -138,6 +157,7 @@ export class NatsBus implements Bus {
       this.up = true;
       log('info', message, { server: connection.getServer() });
       onConnect();
+      for (const callback of this.connectListeners) callback();
     };
     begin('connected to NATS');
     for await (const status of connection.status()) {
@@ -169,9 +189,21 @@ function listen(connection: NatsConnection, subject: string, onMessage: (message
   connection.subscribe(subject, {
     callback: (error, message) => {
       if (error) return;
-      onMessage({ subject: message.subject, bytes: message.data, respond: (bytes) => void message.respond(bytes) });
+      onMessage(toBusMessage(message));
     },
   });
+}
+
+function toBusMessage(message: Msg): BusMessage {
+  const { subject, data, headers } = message;
+  return {
+    subject,
+    bytes: data,
+    reply: message.reply ?? '',
+    status: headers?.code ?? 0,
+    header: (name) => headers?.get(name) ?? '',
+    respond: (bytes) => void message.respond(bytes),
+  };
 }
 
 /** The slower way to read a key, through the stream's leader. */

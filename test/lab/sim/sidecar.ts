@@ -95,6 +95,7 @@ export class SimSidecar {
       own: this.policy,
       priority,
       random,
+      parker: null,
     });
     this.context = {
       budget: world.budget,

@@ -22,6 +22,7 @@ import { LivePolicy } from '../../../sidecar/policy/swap.ts';
 import { HedgeResult, RetryResult } from '../../../sidecar/resilience/retry-results.ts';
 import { AuthorityMap } from '../../../sidecar/routing/authority.ts';
 import { Cluster } from '../../../sidecar/routing/cluster.ts';
+import { FakeParker } from './fake-parker.ts';
 
 export class FakeStream implements HttpStream {
   handler: StreamHandler | null = null;
@@ -105,6 +106,7 @@ export class RetryRig {
   /** Dials that fail, by address; every one with '*'. */
   readonly unreachable = new Set<string>();
   dials: string[] = [];
+  readonly parker = new FakeParker();
   private readonly side: OutboundSide;
   private readonly random = new XorShift32(5);
 
@@ -129,6 +131,7 @@ export class RetryRig {
       own: new LivePolicy('default/a'),
       priority: new RequestPriority({ table: new ContextTable(1), random: this.random, wallOriginMs: 0 }),
       random: this.random,
+      parker: this.parker,
     });
   }
 

@@ -241,6 +241,7 @@ export class ShadowRig {
       own: new LivePolicy('shop/a'),
       priority: this.priority(),
       random,
+      parker: null,
     });
   }
 

@@ -356,6 +356,7 @@ describe('the table', () => {
     'outbound.outlierDetection',
     'outbound.loadBalancing',
     'outbound.fallback',
+    'outbound.parking',
   ];
 
   it('has a row for every reason that a policy can be the cause of', () => {

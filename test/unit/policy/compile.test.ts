@@ -117,6 +117,7 @@ describe('compile', () => {
         classifier: defaultClassifier,
         endpoints: defaultEndpointSettings,
         fallback: null,
+        parking: null,
         throttle: null,
         toldLevels: false,
         priorities: null,

@@ -1,0 +1,83 @@
+/** Gives the app what a queue holds, through the inbound steps, each with a time of its own. */
+
+import { tierNames } from '../../../proto/tiers.ts';
+import type { ExchangeContext, Side } from '../../exchange/context.ts';
+import { Delivery, type DeliveryEnd } from '../../exchange/delivery.ts';
+import { Protocol } from '../../exchange/http-stream.ts';
+import { ErrorCode } from '../../http2/constants.ts';
+import { HeaderList } from '../../http2/hpack/field.ts';
+import { ResetCause } from '../../http2/stream.ts';
+import { tick } from '../clock.ts';
+
+export interface DeliveryRequest {
+  readonly isGrpc: boolean;
+  /** What the app is spoken to in, where it is not told (--app-protocol). */
+  readonly httpVersion: 1 | 2;
+  readonly method: string;
+  readonly scheme: string;
+  readonly authority: string;
+  readonly path: string;
+  /** In lower case, without those of framing. */
+  readonly headers: readonly (readonly [name: string, value: string])[];
+  readonly body: Buffer;
+  /** 1 = the first. */
+  readonly delivery: number;
+  readonly timeoutMs: number;
+}
+
+export class Deliveries {
+  private readonly context: ExchangeContext;
+  private readonly side: Side;
+  private readonly onRequest: () => void;
+
+  constructor(context: ExchangeContext, side: Side, onRequest: () => void) {
+    this.context = context;
+    this.side = side;
+    this.onRequest = onRequest;
+  }
+
+  deliver(request: DeliveryRequest): Promise<DeliveryEnd> {
+    tick();
+    this.onRequest();
+    return new Promise((resolve) => {
+      const delivery = new Delivery({
+        context: this.context,
+        side: this.side,
+        head: headOf(request),
+        body: request.body,
+        protocol: request.isGrpc || request.httpVersion === 2 ? Protocol.http2 : Protocol.http1,
+        onEnd: (end) => {
+          clearTimeout(timer);
+          resolve(end);
+        },
+      });
+      const timer = setTimeout(() => {
+        tick();
+        delivery.cancel(ErrorCode.cancel, ResetCause.peer);
+      }, request.timeoutMs);
+      delivery.begin();
+    });
+  }
+}
+
+function headOf(request: DeliveryRequest): HeaderList {
+  const { method, scheme, authority, path, headers, body, isGrpc, delivery, timeoutMs } = request;
+  return HeaderList.of([
+    [':method', method],
+    [':scheme', scheme],
+    [':authority', authority],
+    [':path', path],
+    ...headers,
+    ...(isGrpc
+      ? ([
+          ['te', 'trailers'],
+          ['grpc-timeout', `${timeoutMs}m`],
+        ] as const)
+      : []),
+    ...(isGrpc || (body.length === 0 && (method === 'GET' || method === 'HEAD'))
+      ? []
+      : ([['content-length', String(body.length)]] as const)),
+    ['weir-tier', tierNames[tierNames.length - 1]!],
+    ['weir-delivery', String(delivery)],
+  ]);
+}
