@@ -10,7 +10,7 @@ import type { Admission } from '../admission/admission.ts';
 import { ErrorCode } from '../http2/constants.ts';
 import type { HeaderList } from '../http2/hpack/field.ts';
 import type { StreamHandler } from '../http2/stream.ts';
-import type { Clock } from './context.ts';
+import type { Clock, LeftBehind } from './context.ts';
 import type { HttpStream } from './http-stream.ts';
 
 export interface AbandonedOptions {
@@ -21,7 +21,8 @@ export interface AbandonedOptions {
   readonly isGrpc: boolean;
 }
 
-export class Abandoned extends Timer implements StreamHandler {
+export class Abandoned extends Timer implements StreamHandler, LeftBehind {
+  sampleFromMs = -1;
   private readonly options: AbandonedOptions;
   private isOver = false;
 
@@ -51,24 +52,26 @@ export class Abandoned extends Timer implements StreamHandler {
   }
 
   onReset(): void {
-    this.end();
+    this.end(true);
   }
 
   override onTimer(): void {
-    this.cut();
+    this.cut(true);
   }
 
-  private cut(): void {
+  private cut(isDrop = false): void {
     if (this.isOver) return;
     this.options.up.reset(ErrorCode.cancel);
-    this.end();
+    this.end(isDrop);
   }
 
-  private end(): void {
+  private end(isDrop = false): void {
     if (this.isOver) return;
     this.isOver = true;
     const { wheel, clock, admission } = this.options;
     wheel.cancel(this);
-    admission.leave(clock.nowMs);
+    const { nowMs } = clock;
+    if (this.sampleFromMs >= 0) admission.sample(nowMs - this.sampleFromMs, isDrop, nowMs);
+    admission.leave(nowMs);
   }
 }

@@ -18,7 +18,7 @@ import type { Breaker } from '../resilience/breaker.ts';
 import type { Endpoint } from '../routing/endpoint.ts';
 import { orcaField } from '../routing/orca.ts';
 import { countWouldReject } from './accounting.ts';
-import type { AttemptView, ExchangeContext, RequestView, Side } from './context.ts';
+import type { AttemptView, ExchangeContext, LeftBehind, RequestView, Side } from './context.ts';
 import type { ContentSink, HttpStream, UpstreamConnection, UpstreamWaiter } from './http-stream.ts';
 import { StreamFlow } from './stream-flow.ts';
 
@@ -67,6 +67,7 @@ export class Attempt implements AttemptView, StreamHandler, UpstreamWaiter {
   /** An address that has just failed; '' = none. */
   avoid = '';
   place: number = AttemptPlace.main;
+  leftBehind: LeftBehind | null = null;
   endpoint: Endpoint | null = null;
   breaker: Breaker | null = null;
   isProbe = false;

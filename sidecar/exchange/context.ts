@@ -111,6 +111,12 @@ export interface RequestView extends Waiter {
   onDecision(decision: number): void;
 }
 
+/** Work that goes on in the app although nobody waits for it. */
+export interface LeftBehind {
+  /** How long the app took since then is to be said of it once it is over; -1 = it was said. */
+  sampleFromMs: number;
+}
+
 /** One attempt at an answer, as the side sees it, and what the side took for it: given back in `Side.settleAttempt`. */
 export interface AttemptView {
   /** 1 = the first. */
@@ -139,6 +145,8 @@ export interface AttemptView {
   /** Its first answer is here: see Side.answered. */
   readonly isAnswered: boolean;
   readonly isReset: boolean;
+  /** null: nothing of it is. */
+  leftBehind: LeftBehind | null;
   endpoint: Endpoint | null;
   breaker: Breaker | null;
   isProbe: boolean;

@@ -4,8 +4,10 @@
  *   answered    the time from the last of the request to the first of the answer is a sample. A stream (a gRPC answer
  *               that goes on after its first message, text/event-stream, a tunnel) gives its permit back for a place
  *               among the long streams, if there is one; how long it stays is no sample
- *   no answer   a timeout, a reset or a lost connection is a drop; the caller's going away is the caller's affair
- *   unwanted    the permit stays with the work, which goes on in the app: see abandoned.ts
+ *   no answer   a timeout, a reset or a lost connection is a drop
+ *   unwanted    the permit stays with the work, which goes on in the app: see abandoned.ts. Of a caller that went away by
+ *               itself, how long the app took all the same is a sample: else a service that has become so slow that
+ *               all its callers give up would teach the limit nothing
  *
  * A caller that still sends while the answer begins (bidirectional streams, slow uploads) is no sample: the app may have
  * waited for it.
@@ -39,6 +41,9 @@ export function onFirstAnswer(
 export function onAttemptOver(request: RequestView, attempt: AttemptView, reason: number, nowMs: number): void {
   const { admission } = request;
   if (admission === null || attempt.isAnswered || attempt.forwardedMs === 0 || request.endedMs < 0) return;
+  if (reason === Reason.cancelled && attempt.leftBehind !== null) {
+    attempt.leftBehind.sampleFromMs = Math.max(attempt.forwardedMs, request.endedMs);
+  }
   if (reason !== Reason.deadline && reason !== Reason.upstreamReset) return;
   admission.sample(timeInApp(request, attempt, nowMs), true, nowMs);
 }
@@ -55,7 +60,7 @@ export function leaveBehind(
   // Of a request that is not all there, the app would wait for the rest.
   if (attempt.isAnswered || attempt.isReset || request.endedMs < 0) return false;
   request.holdsPermit = false;
-  new Abandoned({ ...at, admission, up, isGrpc: request.head.isGrpc });
+  attempt.leftBehind = new Abandoned({ ...at, admission, up, isGrpc: request.head.isGrpc });
   return true;
 }
 

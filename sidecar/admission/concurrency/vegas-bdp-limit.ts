@@ -7,21 +7,28 @@
  *   more came back when the limit was reached;  bdp = max(last 12 X) · base;  g = max(1, √L / 2, L / 10)
  *
  *   queue = L · (1 − base / m)
- *   busy (2 · in flight ≥ L), queue < g      L = L + g
+ *   full, queue < g                           L = L + g
+ *   reached now and then, queue < g           L = L + g, up to 2 · bdp + 1.5: more is not needed, and would let work pile
+ *                                             up in the app when it becomes slower
  *   queue > 2g − ½, or > 5 % refused at       L = L − g, or a dip if the last one is some time ago
  *     once and L > bdp
- *   full                                     L = min(L, 1.25 · bdp + 1.5)       not when the app is idle: quiet times
+ *   full                                      L = min(L, 1.25 · bdp + 1.5)      not when the app is idle: quiet times
  *   L = clamp(L, min, max)                                                      would shrink it
  *
  * **The dip.** While the limit is always reached, every answer waits behind the same queue, and its length looks like the
  * service time: taking the least of the last minutes for the base lets limit and base drive each other up without end.
  * So the limit halves until max(32, 4 · L/2) answers are back, some 50 ms at 8 workers of 10 ms, and what they took is
  * the base. It is taken by Little's law, (mean in flight) / (completions a ms), since the first answers of any period are
- * the quick ones. When the throughput stays above 90 % meanwhile, half was enough: L = L/2 + g, and another dip follows.
+ * the quick ones. When the throughput stays above 90 % meanwhile, half was enough: L = L/2 + g, and another dip follows;
+ * unless half of the limit is less than the app was known to work on, when it was the luck of a few answers.
  * A dip costs nothing while L/2 still fills the workers, and at worst half of the throughput for its time. Dips come when
  * the limit is about to fall, at first 1 s apart, doubling to 8 s while they confirm the base; at the latest after 10 s
  * of full windows; and those that cost something for no more than an eighth of the time. Windows in which the app was not
- * busy are as good as a dip.
+ * busy are as good as a dip: load that comes after them needs none. Only answers that take longer while fewer come are a
+ * reason to doubt at once.
+ *
+ * A dip is few answers, and service times scatter: 32 exponential ones are off by 18 %. So what is known counts as up to
+ * 256 answers, halved every 4 s, and what comes is weighed against it.
  *
  * **A slower app is not a queue.** When answers take half as long again (and more, the fewer they were), yet no more are
  * in the app than it worked on at once before (L ≤ bdp), there can be no queue: the base is m from now on, and the limit
@@ -40,9 +47,12 @@ const throughputWindows = 12;
 const fullShare = 0.5;
 const refusedShareMax = 0.05;
 const headroomFactor = 1.25;
+/** The same where the app is not full. */
+const spareFactor = 2;
 const headroom = 1.5;
-/** A mean of so many samples and what was known before count the same. */
-const baseWeight = 64;
+/** What is known of the base counts as at most so many samples, and half as many when it is so old. */
+const baseSamplesMax = 256;
+const baseHalfLifeMs = 4000;
 /** Beyond these shares of it, a base is not corrected but replaced. */
 const baseFallen = 0.6;
 const baseRisen = 1.5;
@@ -59,6 +69,10 @@ const dipMaxMs = 1000;
 const dipMaxBases = 40;
 /** Of the throughput before, what shows that the dip's limit was enough. */
 const enoughShare = 0.9;
+/** Of what the app works on at once: below it, a dip's few answers are not believed that its limit was enough. */
+const plausibleShare = 0.85;
+/** A lower limit says nothing about a mean of requests in flight. */
+const halfIdleMin = 8;
 /** Of the highest limit lately, what it is worth a window later. */
 const highDecay = 0.9;
 
@@ -85,7 +99,9 @@ const dipNotBefore = 14;
 const dipMeasured = 15;
 const throughputCount = 16;
 const throughputAt = 17;
-const windowAt = throughputAt + throughputWindows;
+const baseSamples = throughputAt + throughputWindows;
+const correctedAt = baseSamples + 1;
+const windowAt = correctedAt + 1;
 
 export class VegasBdpLimit implements ConcurrencyLimit {
   static readonly cells = windowAt + SampleWindow.cells;
@@ -133,13 +149,20 @@ export class VegasBdpLimit implements ConcurrencyLimit {
     const isBusy = 2 * window.inFlightMax >= limit;
     const isFull = cells[atLimit]! >= fullShare * cells[completions]!;
     const refusesMany = cells[refusals]! > refusedShareMax * cells[completions]!;
-    if (!isBusy && !refusesMany) this.learnBase(meanMs, window.count, nowMs);
+    const isIdle = !isBusy || this.isHalfIdle(meanMs, limit, elapsedMs);
+    if (isIdle && !refusesMany) this.learnBase(meanMs, window.count, nowMs);
     if (cells[base] === 0 || (isFull && (cells[soon]! < 0 || nowMs - cells[baseAt]! > dipEveryMs)))
       return this.beginDip(nowMs);
-    if (meanMs < cells[base]!) this.correctBase(meanMs, window.count);
+    if (meanMs < cells[base]!) this.correctBase(meanMs, window.count, nowMs);
     const slower = baseRisen + 2 / Math.sqrt(window.count);
     if (isFull && meanMs > slower * cells[base]! && limit <= this.bdp()) this.believeSlower(meanMs, limit, nowMs);
     else this.move(meanMs, { limit, isBusy, isFull, refusesMany }, nowMs);
+  }
+
+  /** By Little's law; an app of few workers has a queue then, but not one of many. */
+  private isHalfIdle(meanMs: number, limit: number, elapsedMs: number): boolean {
+    const { cells } = this;
+    return limit >= halfIdleMin && cells[atLimit] === 0 && 2 * cells[completions]! * meanMs < limit * elapsedMs;
   }
 
   private move(
@@ -155,11 +178,16 @@ export class VegasBdpLimit implements ConcurrencyLimit {
     let next = limit;
     if (queue > 2 * step - 0.5 || (refusesMany && limit > this.bdp())) {
       const since = nowMs - cells[baseAt]!;
-      if (isFull && (since > Math.max(dipSoonMs, cells[soon]!) || (jumped && since > windowMs))) {
+      const isDoubted = jumped && since > windowMs && this.hasThroughputFallen();
+      if (isFull && (since > Math.max(dipSoonMs, cells[soon]!) || isDoubted)) {
         return this.beginDip(nowMs);
       }
       next -= step;
-    } else if (isBusy && queue < step && !refusesMany) next += step;
+    } else if (isBusy && queue < step && !refusesMany) {
+      // What is not needed is not given: a limit far above the work would let it pile up when the app becomes slower.
+      if (isFull) next += step;
+      else if (cells[atLimit]! > 0) next = Math.max(limit, Math.min(limit + step, spareFactor * this.bdp() + headroom));
+    }
     this.setEstimate(next, isFull);
     this.beginWindow(nowMs);
   }
@@ -170,9 +198,7 @@ export class VegasBdpLimit implements ConcurrencyLimit {
     // Due for a dip at the next doubt.
     cells[baseAt] = nowMs - dipSoonMs;
     cells[soon] = dipSoonMs;
-    cells[throughputAt] = cells[throughputAt + ((cells[throughputCount]! - 1) % throughputWindows)]!;
-    cells.fill(0, throughputAt + 1, throughputAt + throughputWindows);
-    cells[throughputCount] = 1;
+    this.forgetThroughput();
     this.setEstimate(Math.max(limit, cells[high]!), true);
     this.beginWindow(nowMs);
   }
@@ -224,19 +250,21 @@ export class VegasBdpLimit implements ConcurrencyLimit {
     cells[baseAt] = nowMs;
     if (isMeasured) {
       const rttMs = cells[dipArea]! / cells[dipCount]!;
-      const confirms = before > 0 && Math.abs(rttMs - before) < confirmedShare * before;
+      const scatter = confirmedShare + 1 / Math.sqrt(cells[dipCount]!);
+      const confirms = before > 0 && Math.abs(rttMs - before) < scatter * before;
       cells[soon] = confirms ? Math.min(dipSoonMaxMs, Math.max(dipSoonMs, cells[soon]! * 2)) : dipSoonMs;
       this.learnBase(rttMs, cells[dipCount]!, nowMs);
     }
     let next = cells[estimate]! || this.range.initial;
-    if (isMeasured && cells[dipCount]! / (nowMs - cells[dipMeasured]!) > enoughShare * this.throughputBefore()) {
+    const limit = this.dipLimit(Math.floor(next));
+    const isNews =
+      isMeasured && (cells[base]! < baseFallen * before || limit > plausibleShare * before * this.throughputBefore());
+    if (isNews && cells[dipCount]! / (nowMs - cells[dipMeasured]!) > enoughShare * this.throughputBefore()) {
       // Half of the limit was enough: no need to find that out step by step. There may still be a queue: look again.
-      const limit = this.dipLimit(Math.floor(next));
       cells[dipNotBefore] = nowMs;
       if (limit + stepOf(limit) < next) {
         next = limit + stepOf(limit);
         cells[soon] = atOnce;
-        cells[base] = Math.min(cells[base]!, cells[dipArea]! / cells[dipCount]!);
       }
     }
     this.setEstimate(next, true);
@@ -249,18 +277,35 @@ export class VegasBdpLimit implements ConcurrencyLimit {
     const { cells } = this;
     const before = cells[base]!;
     cells[baseAt] = nowMs;
-    if (before === 0 || rttMs < baseFallen * before || rttMs > baseRisen * before) cells[base] = rttMs;
-    else this.correctBase(rttMs, samples);
+    if (before === 0 || rttMs < baseFallen * before || rttMs > baseRisen * before) {
+      // Slower, it does not do any longer what it did.
+      if (rttMs > before && cells[throughputCount]! > 0) this.forgetThroughput();
+      cells[base] = rttMs;
+      cells[baseSamples] = samples;
+      cells[correctedAt] = nowMs;
+    } else this.correctBase(rttMs, samples, nowMs);
   }
 
-  private correctBase(rttMs: number, samples: number): void {
-    this.cells[base]! += ((rttMs - this.cells[base]!) * samples) / (samples + baseWeight);
+  private correctBase(rttMs: number, samples: number, nowMs: number): void {
+    const { cells } = this;
+    const known = cells[baseSamples]! * 2 ** ((cells[correctedAt]! - nowMs) / baseHalfLifeMs);
+    cells[base]! += ((rttMs - cells[base]!) * samples) / (samples + known);
+    cells[baseSamples] = Math.min(baseSamplesMax, samples + known);
+    cells[correctedAt] = nowMs;
   }
 
   private noteThroughput(perMs: number): void {
     const { cells } = this;
     cells[throughputAt + (cells[throughputCount]! % throughputWindows)] = perMs;
     cells[throughputCount]! += 1;
+  }
+
+  /** But for the last window's. */
+  private forgetThroughput(): void {
+    const { cells } = this;
+    cells[throughputAt] = cells[throughputAt + ((cells[throughputCount]! - 1) % throughputWindows)]!;
+    cells.fill(0, throughputAt + 1, throughputAt + throughputWindows);
+    cells[throughputCount] = 1;
   }
 
   /** Before a dip: of the last windows, or of the very last where the load has just come. */
@@ -276,6 +321,13 @@ export class VegasBdpLimit implements ConcurrencyLimit {
     let sum = 0;
     for (let i = throughputAt; i < throughputAt + known; i++) sum += cells[i]!;
     return sum / known;
+  }
+
+  /** The last window's, below those before. */
+  private hasThroughputFallen(): boolean {
+    const { cells } = this;
+    const last = cells[throughputAt + ((cells[throughputCount]! + throughputWindows - 1) % throughputWindows)]!;
+    return last < enoughShare * this.throughputMean();
   }
 
   /** What the app works on at once. */

@@ -222,7 +222,16 @@ describe('a permit', () => {
     rig.pass(8);
     expect([rig.counts, rig.seen[0]!.resetCode]).toEqual([[0, 0, 0], ErrorCode.cancel]);
     rig.seen[0]!.answer(200);
-    expect([rig.counts, rig.samples]).toEqual([[0, 0, 0], []]);
+    expect([rig.counts, rig.samples]).toEqual([[0, 0, 0], ['100 drop']]);
+  });
+
+  it('tells how long the app took for one whose caller went away, once it is done', () => {
+    const rig = new Rig(limitOf(1));
+    rig.get().handler!.onReset(ErrorCode.cancel, ResetCause.peer);
+    rig.pass(40);
+    expect(rig.samples).toEqual([]);
+    rig.seen[0]!.answer(200);
+    expect([rig.counts, rig.samples]).toEqual([[0, 0, 0], ['40']]);
   });
 
   it('comes back, and the stream is reset, with the first of an answer that nobody wants', () => {

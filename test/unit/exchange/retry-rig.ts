@@ -66,6 +66,7 @@ export class FakeStream implements HttpStream {
 export class SeenAttempt extends FakeStream {
   /** The head of its answer is out. */
   isAnswered = false;
+  leftBehind = null;
   readonly address: string;
   readonly head: HeaderList;
 

@@ -40,11 +40,38 @@ describe('VegasBdpLimit', () => {
     expect([limit.limit(), limit.baseRttMs]).toEqual([20, 5]);
   });
 
-  it('rises by √L/2 when half of it is used and there is no queue', () => {
+  it('does not rise while nobody reaches it, however busy', () => {
     const feed = knowing(5);
-    // √20 / 2 = 2.24; not full, so nothing bounds it.
     feed.answers(27, 10, 5, 12);
-    expect(feed.limit.limit()).toBe(22);
+    expect(feed.limit.limit()).toBe(20);
+  });
+
+  it('rises where it is reached now and then, to twice the work and no further', () => {
+    const feed = knowing(5);
+    // 2/ms · 5 ms = 10: with 1.5 on top 21.5, which is less than 20 + √20 / 2.
+    for (let i = 0; i < 502; i++) feed.answers(1, 0.5, 5, i % 10 === 0 ? 20 : 12);
+    expect(feed.limit.limit()).toBe(21);
+    for (let i = 0; i < 2000; i++) feed.answers(1, 0.5, 5, i % 10 === 0 ? 21 : 12);
+    expect(feed.limit.limit()).toBe(21);
+  });
+
+  it('falls to what the app works on when it is full at once and does no less than before, without a dip', () => {
+    const feed = new Feed(new VegasBdpLimit(range));
+    feed.answers(101, 2.5, 10, 4);
+    // 8 workers of 10 ms with 20 in flight: 25 ms each, 0.8/ms. Those sent before it filled do not count for m.
+    for (let i = 0; i < 201; i++) feed.answers(1, 1.25, 25, 20);
+    // 1.25 · 8 + 1.5, and there was no time for a dip.
+    expect([feed.limit.limit(), feed.limit.baseRttMs]).toEqual([11, 10]);
+  });
+
+  it('is not led astray by a window of quick answers', () => {
+    const feed = knowing(10);
+    for (let i = 0; i < 10; i++) feed.answers(26, 10, 10, 3);
+    feed.answers(26, 10, 7, 3);
+    // 25 answers against the last ten windows', which are half forgotten after 4 s.
+    expect(feed.limit.baseRttMs).toBeGreaterThan(9.4);
+    for (let i = 0; i < 60; i++) feed.answers(26, 10, 7, 3);
+    expect(feed.limit.baseRttMs).toBeLessThan(7.2);
   });
 
   it('dips to half of the limit when it knows no base, and takes it from what comes back meanwhile', () => {
@@ -84,7 +111,7 @@ describe('VegasBdpLimit', () => {
     const before = limit.limit();
     expect(before).toBeGreaterThanOrEqual(22);
     // Answers take three times as long: a dip finds the same, and nothing is taken from the limit.
-    for (let i = 0; i < 1200; i++) feed.answers(1, 1.5, 30, limit.limit());
+    for (let i = 0; i < 1200; i++) feed.answers(1, 30 / limit.limit(), 30, limit.limit());
     expect(limit.baseRttMs).toBeGreaterThan(25);
     expect(limit.limit()).toBeGreaterThanOrEqual(before - 3);
   });
