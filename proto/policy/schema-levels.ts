@@ -73,6 +73,9 @@ export const LevelsSpec = Type.Object(
     description:
       'Lets in the more important requests only, as many as the service takes, and tells the sidecars of its callers, ' +
       'which then refuse the others themselves (reason upstream_level). Each thread of a proxy has a level of its own. ' +
+      'The queue goes by it, too, where it knows tiers: of each tier it serves the more important users first, and the ' +
+      'parts of one request together; a standing queue lets them wait four times as long, since only the least ' +
+      'important do. ' +
       'Can lose data: requests are refused with the reason shed.',
   },
 );

@@ -73,6 +73,7 @@ export class Admission {
     tenant: '',
     excessRequests: 0,
     excessBytes: 0,
+    userLevel: 0,
     newestFirst: false,
   };
   private admitting = false;
@@ -271,15 +272,20 @@ export class Admission {
     const bounds = this.settings.queue;
     this.discipline.settings = bounds;
     this.ledger.takesCredit = this.settings.shadow !== true;
-    if (bounds !== null) this.queue.flows.configure(bounds.tenantsMax, bounds.tenantWeights);
+    if (bounds === null) return;
+    this.queue.flows.configure(bounds.tenantsMax, bounds.tenantWeights);
+    this.queue.orderByLevel(bounds.byUserLevel);
   }
 
   /** Inside the lock. */
   private decide(waiter: Waiter, nowMs: number): number {
     const { ledger, settings, limit } = this;
     // While a permit is free, and the app wants more, everybody who waits has been granted one: nobody is overtaken.
-    if (ledger.tryTake(limit, nowMs)) return Decision.admitted;
     const bounds = settings.queue;
+    if (ledger.tryTake(limit, nowMs)) {
+      if (bounds?.byUserLevel === true) this.queue.noteServed(tierOf(waiter), waiter.userLevel, nowMs);
+      return Decision.admitted;
+    }
     if (bounds === null) return ledger.permits < limit ? Reason.paused : Reason.queueFull;
     if (waiter.bytes > bounds.bytesMax) return Reason.queueFull;
     if (this.discipline.isUnreachable(waiter, nowMs)) return Reason.deadlineUnreachable;
@@ -302,6 +308,7 @@ export class Admission {
     const { newcomer, ledger } = this;
     newcomer.tier = tier;
     newcomer.tenant = waiter.tenant;
+    newcomer.userLevel = this.queue.levelOf(waiter);
     newcomer.excessRequests = ledger.queued + 1 - bounds.requestsMax;
     newcomer.excessBytes = ledger.queuedBytes + waiter.bytes - bounds.bytesMax;
     newcomer.newestFirst = this.discipline.newestFirstFor(tier, waiter.tenant, nowMs);

@@ -14,6 +14,8 @@ import type { Waiter } from './waiter.ts';
 
 /** In service times: the longest wait in a standing queue. */
 const targetServices = 2;
+/** Where important users go first, only the least important wait: they may so much longer, and the queue never runs dry. */
+const byLevelPatience = 4;
 /** A tenant has little waiting when another has this many times as much. */
 const smallShare = 4;
 
@@ -32,7 +34,7 @@ export class Discipline {
   /** Whether the newest of that flow are served first now, so that its oldest will not be. */
   newestFirst(flow: number, nowMs: number): boolean {
     const { settings } = this;
-    return settings?.adaptiveLifo === true && this.isFlowStanding(settings, flow, nowMs);
+    return settings?.adaptiveLifo === true && !settings.byUserLevel && this.isFlowStanding(settings, flow, nowMs);
   }
 
   /** The same for one who comes: of its flow, or when it will begin one, of its tier. */
@@ -74,7 +76,8 @@ export class Discipline {
     const { targetMs, waitMaxMs } = settings;
     const { serviceMs } = this.ledger;
     if (targetMs === 0 || Number.isNaN(serviceMs) || !this.hasTooMuch(settings, flow, nowMs)) return waitMaxMs;
-    return Math.min(waitMaxMs, Math.max(targetMs, targetServices * serviceMs));
+    const patience = settings.byUserLevel ? byLevelPatience : 1;
+    return Math.min(waitMaxMs, patience * Math.max(targetMs, targetServices * serviceMs));
   }
 
   private hasTooMuch(settings: QueueSettings, flow: number, nowMs: number): boolean {

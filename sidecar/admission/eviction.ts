@@ -13,11 +13,13 @@ import type { Waiter } from './waiter.ts';
 /** A newcomer that needs the room of more than this is refused itself: one large request is not worth so many. */
 export const evictionsMax = 16;
 
-const Way = { newerInTier: 0, newerInFlow: 1, olderInFlow: 2, random: 3 } as const;
+const Way = { newerInTier: 0, backInFlow: 1, backInNewestFirst: 2, random: 3 } as const;
 
 export interface Newcomer {
   tier: number;
   tenant: string;
+  /** 0 where levels do not count. */
+  userLevel: number;
   /** By which the queue would be above its bounds with it. */
   excessRequests: number;
   excessBytes: number;
@@ -59,15 +61,26 @@ export class Eviction {
     const tier = queue.lastTier();
     if (tier < newcomer.tier) return;
     const largest = flows.largest(tier);
-    if (tier > newcomer.tier) return this.collect(queue.newestInFlow(largest), Way.olderInFlow, newcomer, into);
+    if (tier > newcomer.tier) {
+      return this.collect(queue.lastInFlow(largest, false), Way.backInFlow, newcomer, into);
+    }
     const own = flows.find(tier, newcomer.tenant);
     const ownSize = own === none ? 0 : flows.sizeOf(own);
+    const isOfOthers = flows.sizeOf(largest) > ownSize + 1;
     // Of two tenants that have as many, neither gives way to the other.
-    const flow = flows.sizeOf(largest) > ownSize + 1 ? largest : ownSize > 0 ? own : largest;
-    if (newcomer.newestFirst) this.collect(queue.oldestInFlow(flow), Way.newerInFlow, newcomer, into);
-    else if (flow === largest && flows.sizeOf(largest) > ownSize + 1) {
-      this.collect(queue.newestInFlow(flow), Way.olderInFlow, newcomer, into);
-    }
+    const flow = isOfOthers || ownSize === 0 ? largest : own;
+    const { newestFirst, userLevel } = newcomer;
+    const last = queue.lastInFlow(flow, newestFirst);
+    if (last === null) return;
+    const lead = queue.levelOf(last) - userLevel;
+    if (!isOfOthers && (lead < 0 || (lead === 0 && !newestFirst))) return;
+    this.collect(
+      last,
+      newestFirst ? Way.backInNewestFirst : Way.backInFlow,
+      newcomer,
+      into,
+      isOfOthers ? 0 : userLevel,
+    );
   }
 
   private oldest(): Waiter {
@@ -79,11 +92,14 @@ export class Eviction {
     return queue.oldestOf(oldest);
   }
 
-  private collect(first: Waiter | null, way: number, newcomer: Readonly<Newcomer>, into: Waiter[]): void {
+  /** `levelMin`: nobody of a more important level than that goes. */
+  private collect(first: Waiter | null, way: number, newcomer: Readonly<Newcomer>, into: Waiter[], levelMin = 0): void {
+    const { queue } = this;
     const from = into.length;
     let { excessRequests, excessBytes } = newcomer;
     let waiter = first;
     for (let i = 0; i < evictionsMax && waiter !== null; i++) {
+      if (levelMin > 0 && queue.levelOf(waiter) < levelMin) break;
       into.push(waiter);
       excessRequests--;
       excessBytes -= waiter.bytes;
@@ -97,8 +113,8 @@ export class Eviction {
   private next(waiter: Waiter, way: number): Waiter | null {
     const { queue } = this;
     if (way === Way.newerInTier) return queue.newerInTier(waiter);
-    if (way === Way.newerInFlow) return queue.newerInFlow(waiter);
-    if (way === Way.olderInFlow) return queue.olderInFlow(waiter);
+    if (way === Way.backInFlow) return queue.beforeInFlow(waiter, false);
+    if (way === Way.backInNewestFirst) return queue.beforeInFlow(waiter, true);
     return queue.at((queue.placeOf(waiter) + 1) % queue.size);
   }
 }

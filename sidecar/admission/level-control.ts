@@ -10,7 +10,7 @@
  * what it saw is plain. What the queue refused is taken off at once and not in steps of 5 %. And the steps up double, from
  * 10 % on while next to nobody waits. Without the 30 % more the queue ran dry: 83 % goodput, not 90. The
  * level may lie inside a priority: then this share of it passes, so that a service whose callers are all alike is not
- * switched on and off.
+ * switched on and off; those of it that come together pass together, since they may be parts of one request.
  *
  * Callers that know the level keep back what would be refused; the few requests that they send all the same say how many
  * they stand for, so the window sees the whole demand.
@@ -18,6 +18,7 @@
  * Threads each have a level of their own, over what they saw; they share the queue that it follows.
  */
 import { levelCount, userLevelCount } from '../../proto/tiers.ts';
+import { togetherMs } from './flow-lines.ts';
 
 export interface LevelSettings {
   /** Mean time in the queue that counts as overload. */
@@ -46,6 +47,8 @@ const spare = 0.3;
 const increaseMax = 4;
 /** While next to nobody waits, the queue behind can bear a step up of this. */
 const calmStepMin = 0.1;
+/** So many of one priority are let in together, or not: part of a request that needs them all would be work for nothing. */
+const togetherMax = 16;
 /** Nobody came for so long that what was learnt is worth nothing. */
 const forgetAfterWindows = 10;
 /** The most requests that one may stand for. */
@@ -68,6 +71,10 @@ export class LevelControl {
   private step: number;
   /** Of the priority in which the level lies: what is owed to it. */
   private owed = 0;
+  /** On those of it that come together. */
+  private verdict = false;
+  private verdictLeft = 0;
+  private verdictUntilMs = Number.NEGATIVE_INFINITY;
   private nonEssentialOffUntilMs = Number.NEGATIVE_INFINITY;
 
   constructor(settings: LevelSettings) {
@@ -86,7 +93,7 @@ export class LevelControl {
     this.demand[priority]! += standsFor;
     this.demanded += standsFor;
     this.arrived++;
-    const passes = this.passes(priority);
+    const passes = this.passes(priority, nowMs);
     if (passes) this.admitted++;
     if (this.arrived >= this.settings.windowRequests) this.close(nowMs);
     return passes;
@@ -108,13 +115,18 @@ export class LevelControl {
     return nowMs < this.nonEssentialOffUntilMs;
   }
 
-  private passes(priority: number): boolean {
+  private passes(priority: number, nowMs: number): boolean {
     if (priority + 1 <= this.cut) return true;
     if (priority >= this.cut) return false;
     this.owed += this.cut - priority;
-    if (this.owed < 1) return false;
-    this.owed -= 1;
-    return true;
+    if (nowMs >= this.verdictUntilMs || this.verdictLeft === 0) {
+      this.verdict = this.owed >= 1;
+      this.verdictUntilMs = nowMs + togetherMs;
+      this.verdictLeft = togetherMax;
+    }
+    this.verdictLeft--;
+    if (this.verdict) this.owed -= 1;
+    return this.verdict;
   }
 
   private look(nowMs: number): void {

@@ -22,6 +22,8 @@ export type WhenFull = 'newest' | 'oldest' | 'random' | 'lowestPriority';
 export interface QueueDiscipline {
   /** Important tiers first; else all are one. */
   readonly priority: boolean;
+  /** Of a tenant's requests in a tier, those of important users first. */
+  readonly byUserLevel: boolean;
   /** Tenants that are told apart while they wait, each with its turn within a tier; 0 = they are not. */
   readonly tenantsMax: number;
   /** Requests in a turn of that tenant; others have 1. */
@@ -41,6 +43,7 @@ export interface QueueSettings extends QueueBounds, QueueDiscipline {}
 
 export const fifo: QueueDiscipline = {
   priority: false,
+  byUserLevel: false,
   tenantsMax: 0,
   tenantWeights: {},
   intervalMs: 100,
@@ -52,6 +55,7 @@ export const fifo: QueueDiscipline = {
 
 export const full: QueueDiscipline = {
   priority: true,
+  byUserLevel: false,
   tenantsMax: 1000,
   tenantWeights: {},
   intervalMs: 100,

@@ -1,5 +1,6 @@
 /**
- * Those who wait behind a concurrency limit, in three orders at once: by turn (tier, then tenant, then first come), by
+ * Those who wait behind a concurrency limit, in three orders at once: by turn (tier, then tenant, then as flow-lines.ts
+ * has it), by
  * age within each tier, and in no order at all, for picking one at random. Entering, leaving from any of them and
  * cancelling are O(1), or O(tiers) where tiers are compared, and allocate nothing once the arrays have grown. A waiter
  * remembers its slot, which spares a map from waiters to places.
@@ -10,6 +11,7 @@
 
 import { assert } from '../../proto/kernel/assert.ts';
 import { tierCount } from '../../proto/tiers.ts';
+import { FlowLines } from './flow-lines.ts';
 import { grown, LinkedLists, none } from './linked-lists.ts';
 import { TenantFlows } from './tenant-flows.ts';
 import type { Waiter } from './waiter.ts';
@@ -21,8 +23,7 @@ export class WaitQueue {
   private waiters: (Waiter | null)[] = new Array<Waiter | null>(initialSlots).fill(null);
   private enteredMs = new Float64Array(initialSlots);
   private flowOfSlot = new Int32Array(initialSlots);
-  /** One list a flow. */
-  private readonly inFlow = new LinkedLists(tierCount, initialSlots);
+  private inFlow = new FlowLines(false, tierCount, initialSlots);
   /** One list a tier. */
   private readonly byAge = new LinkedLists(tierCount, initialSlots);
   /** Slots in use, one after the other, and where in it each stands. */
@@ -33,6 +34,10 @@ export class WaitQueue {
   private readonly free: number[] = [];
   private used = 0;
   private count = 0;
+  /** Of the last that did not have to wait. */
+  private directTier = none;
+  private directLevel = 0;
+  private directMs = 0;
   private bytesHeld = 0;
 
   get size(): number {
@@ -41,6 +46,17 @@ export class WaitQueue {
 
   get bytes(): number {
     return this.bytesHeld;
+  }
+
+  /** Whether user levels count among those of a flow. Those who wait are put in order anew, which keeps their age. */
+  orderByLevel(isByLevel: boolean): void {
+    if (isByLevel === this.inFlow.isByLevel) return;
+    this.inFlow = new FlowLines(isByLevel, this.flows.capacity, this.flowOfSlot.length);
+    for (let tier = 0; tier < tierCount; tier++) {
+      for (let slot = this.byAge.first(tier); slot !== none; slot = this.byAge.next(slot)) {
+        this.inFlow.append(this.flowOfSlot[slot]!, this.levelOf(this.waiters[slot]!), slot);
+      }
+    }
   }
 
   countOf(tier: number): number {
@@ -70,16 +86,25 @@ export class WaitQueue {
     return this.flows.tierOf(this.flowOfSlot[waiter.queueSlot]!);
   }
 
+  /** One did not have to wait. Where user levels count, those who come with it are served with it. */
+  noteServed(tier: number, level: number, nowMs: number): void {
+    this.directTier = tier;
+    this.directLevel = level;
+    this.directMs = nowMs;
+  }
+
   push(waiter: Waiter, tier: number, nowMs: number): void {
     assert(waiter.queueSlot === none, 'a waiter waits in one queue at a time');
     const slot = this.free.pop() ?? this.newSlot();
     const flow = this.flows.flowFor(tier, waiter.tenant);
     this.flows.grow(flow, nowMs);
-    this.inFlow.growLists(this.flows.capacity);
+    this.inFlow.growFlows(this.flows.capacity);
     this.waiters[slot] = waiter;
     this.enteredMs[slot] = nowMs;
     this.flowOfSlot[slot] = flow;
-    this.inFlow.append(flow, slot);
+    const level = this.levelOf(waiter);
+    this.inFlow.append(flow, level, slot);
+    if (tier === this.directTier && level === this.directLevel) this.inFlow.served(flow, level, this.directMs);
     this.byAge.append(tier, slot);
     this.dense[this.count] = slot;
     this.places[slot] = this.count;
@@ -106,7 +131,8 @@ export class WaitQueue {
   /** Of the tenant whose turn it is in that tier. */
   nextOf(tier: number, newestFirst: boolean): Waiter {
     const flow = this.flows.current(tier);
-    return this.waiters[newestFirst ? this.inFlow.last(flow) : this.inFlow.first(flow)]!;
+    const companion = this.inFlow.companion(flow, this.enteredMs);
+    return this.waiters[companion !== none ? companion : this.inFlow.first(flow, newestFirst)]!;
   }
 
   oldestOf(tier: number): Waiter {
@@ -126,21 +152,20 @@ export class WaitQueue {
     return this.places[waiter.queueSlot]!;
   }
 
-  oldestInFlow(flow: number): Waiter | null {
-    return this.inSlot(this.inFlow.first(flow));
+  /** Who of that flow would be served after all others. */
+  lastInFlow(flow: number, newestFirst: boolean): Waiter | null {
+    return this.inSlot(this.inFlow.last(flow, newestFirst));
   }
 
-  newestInFlow(flow: number): Waiter | null {
-    return this.inSlot(this.inFlow.last(flow));
+  /** Of the same flow, who would be served just before it. */
+  beforeInFlow(waiter: Waiter, newestFirst: boolean): Waiter | null {
+    const slot = waiter.queueSlot;
+    return this.inSlot(this.inFlow.before(this.flowOfSlot[slot]!, this.levelOf(waiter), slot, newestFirst));
   }
 
-  /** The one that came before it, of the same flow. */
-  olderInFlow(waiter: Waiter): Waiter | null {
-    return this.inSlot(this.inFlow.prev(waiter.queueSlot));
-  }
-
-  newerInFlow(waiter: Waiter): Waiter | null {
-    return this.inSlot(this.inFlow.next(waiter.queueSlot));
+  /** Its user level, where that counts; else 0. */
+  levelOf(waiter: Waiter): number {
+    return this.inFlow.isByLevel ? waiter.userLevel : 0;
   }
 
   newerInTier(waiter: Waiter): Waiter | null {
@@ -156,14 +181,17 @@ export class WaitQueue {
 
   /** It is served, as part of its tenant's turn; remove() comes after. */
   charge(waiter: Waiter): void {
-    this.flows.charge(this.flowOfSlot[waiter.queueSlot]!);
+    const slot = waiter.queueSlot;
+    const flow = this.flowOfSlot[slot]!;
+    this.flows.charge(flow);
+    this.inFlow.served(flow, this.levelOf(waiter), this.enteredMs[slot]!);
   }
 
   remove(waiter: Waiter): void {
     const slot = waiter.queueSlot;
     const flow = this.flowOfSlot[slot]!;
     const tier = this.flows.tierOf(flow);
-    this.inFlow.remove(flow, slot);
+    this.inFlow.remove(flow, this.levelOf(waiter), slot);
     this.byAge.remove(tier, slot);
     this.flows.shrink(flow);
     this.counts[tier]! -= 1;
@@ -195,7 +223,7 @@ export class WaitQueue {
     this.flowOfSlot = grown(this.flowOfSlot, length);
     this.dense = grown(this.dense, length);
     this.places = grown(this.places, length);
-    this.inFlow.growItems(length);
+    this.inFlow.growSlots(length);
     this.byAge.growItems(length);
     while (this.waiters.length < length) this.waiters.push(null);
   }

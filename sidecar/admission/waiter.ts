@@ -6,6 +6,8 @@ export interface Waiter {
   readonly bytes: number;
   /** Of `Tier`; 0 matters most. */
   readonly tier: number;
+  /** Within the tier, 0 to `userLevelCount` − 1; 0 matters most. Counts where the queue goes by it. */
+  readonly userLevel: number;
   /** On whose account it comes; '' = nobody's in particular. */
   readonly tenant: string;
   /** Monotonic; 0 = none. */

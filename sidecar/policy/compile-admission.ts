@@ -10,7 +10,10 @@ import { bytes, milliseconds } from './units.ts';
 export const unlimited: AdmissionSettings = { limit: Number.MAX_SAFE_INTEGER, queue: null };
 
 /** null: nothing limits how many are in the service. */
-export function admissionSettings({ concurrency, queue }: EffectiveInbound, shadow: boolean): AdmissionSettings | null {
+export function admissionSettings(
+  { concurrency, queue, levels }: EffectiveInbound,
+  shadow: boolean,
+): AdmissionSettings | null {
   if (concurrency === undefined) return null;
   const { abandonAfter, streamsMax } = commonOf(concurrency);
   const algorithm = algorithmSettings(concurrency);
@@ -18,12 +21,12 @@ export function admissionSettings({ concurrency, queue }: EffectiveInbound, shad
     ...(algorithm.kind === 'fixed' ? { limit: algorithm.limit } : { limit: algorithm.initial, algorithm }),
     abandonAfterMs: milliseconds(abandonAfter),
     streamsMax,
-    queue: queue === undefined ? null : queueSettings(queue),
+    queue: queue === undefined ? null : queueSettings(queue, levels !== undefined),
     shadow,
   };
 }
 
-function queueSettings(queue: EffectiveQueue): QueueSettings | null {
+function queueSettings(queue: EffectiveQueue, hasLevels: boolean): QueueSettings | null {
   if (queue.discipline === 'none') return null;
   const { requestsMax, priority, tenantFair, codel, adaptiveLifo, deadlineMargin, whenFull } = queue;
   return {
@@ -31,6 +34,7 @@ function queueSettings(queue: EffectiveQueue): QueueSettings | null {
     bytesMax: bytes(queue.bytesMax),
     waitMaxMs: milliseconds(queue.waitMax),
     priority,
+    byUserLevel: priority && hasLevels,
     tenantsMax: tenantFair.enabled ? tenantFair.tenantsMax : 0,
     tenantWeights: Object.fromEntries(tenantFair.weights.map(({ name, weight }) => [name, weight])),
     intervalMs: milliseconds(codel.interval),

@@ -79,6 +79,7 @@ async function hammer(start: HammerStart): Promise<HammerReport> {
       tier: 2,
       tenant: '',
       deadlineMs: 0,
+      userLevel: 0,
       queueSlot: -1,
       onAdmitted: (nowMs) => {
         waiting--;

@@ -26,6 +26,7 @@ const waiter: Waiter = {
   tier: 2,
   tenant: '',
   deadlineMs: 0,
+  userLevel: 0,
   queueSlot: -1,
   onAdmitted: () => {},
   onRefused: () => {},

@@ -25,7 +25,7 @@ class Rig {
   enter(
     name: string,
     nowMs: number,
-    more: Partial<Pick<TestWaiter, 'tier' | 'tenant' | 'deadlineMs'>> = {},
+    more: Partial<Pick<TestWaiter, 'tier' | 'userLevel' | 'tenant' | 'deadlineMs'>> = {},
     bytes = 10,
   ): number {
     const waiter = Object.assign(new TestWaiter(0, bytes), more);
@@ -250,5 +250,50 @@ describe('Admission in shadow', () => {
     rig.admission.reconfigure(enforced, 3);
     expect([rig.heard, rig.admission.inFlight]).toEqual([['a', 'ghost'], 3]);
     expect(rig.enter('b', 4)).toBe(Decision.queued);
+  });
+});
+
+describe('Admission by user level', () => {
+  const byUser = { priority: true, byUserLevel: true, whenFull: 'lowestPriority' as const, intervalMs: 100 };
+
+  it('serves important users first, and within a level who came first, however long somebody waits', () => {
+    const rig = new Rig({ ...byUser, adaptiveLifo: true, requestsMax: 100 });
+    rig.enter('a9', 0, { userLevel: 9 });
+    rig.enter('b3', 150, { userLevel: 3 });
+    rig.enter('c9', 160, { userLevel: 9 });
+    rig.enter('d3', 170, { userLevel: 3 });
+    expect(rig.serve(4, 180)).toBe('b3 d3 a9 c9');
+  });
+
+  it('evicts of the least important users the newest, and no newcomer who is no more important', () => {
+    const rig = new Rig({ ...byUser, requestsMax: 2 });
+    rig.enter('a9', 0, { userLevel: 9 });
+    rig.enter('b9', 1, { userLevel: 9 });
+    expect(rig.enter('c9', 2, { userLevel: 9 })).toBe(queueFull);
+    expect(rig.enter('d10', 2, { userLevel: 10 })).toBe(queueFull);
+    expect(rig.enter('e3', 3, { userLevel: 3 })).toBe(Decision.queued);
+    expect(rig.serve(2, 4)).toBe(`b9:${evicted} e3 a9`);
+  });
+
+  it('evicts nobody more important, though a large newcomer needs more room', () => {
+    const rig = new Rig({ ...byUser, bytesMax: 100 });
+    rig.enter('a9', 0, { userLevel: 9 }, 50);
+    rig.enter('b3', 1, { userLevel: 3 }, 50);
+    expect(rig.enter('c5', 2, { userLevel: 5 }, 90)).toBe(queueFull);
+    expect(rig.enter('d5', 2, { userLevel: 5 }, 50)).toBe(Decision.queued);
+    expect(rig.serve(2, 3)).toBe(`a9:${evicted} b3 d5`);
+  });
+
+  it('gives up in a standing queue after four times as long, since only the least important wait', () => {
+    const waits = (byUserLevel: boolean): number => {
+      const rig = new Rig({ ...byUser, byUserLevel, targetMs: 5, intervalMs: 10 });
+      rig.enter('a', 0);
+      let nowMs = 0;
+      while (rig.heard.length === 0) rig.admission.expire(++nowMs);
+      expect(rig.heard).toEqual([`a:${queueShed}`]);
+      return nowMs;
+    };
+    // Two service times of 10 ms; eight.
+    expect([waits(false), waits(true)]).toEqual([20, 80]);
   });
 });

@@ -17,6 +17,7 @@ const queue: fc.Arbitrary<QueueSettings> = fc.record({
   bytesMax: fc.integer({ min: 0, max: 80 }),
   waitMaxMs: fc.integer({ min: 1, max: 60 }),
   priority: fc.boolean(),
+  byUserLevel: fc.boolean(),
   tenantsMax: fc.constantFrom(0, 2, 100),
   tenantWeights: fc.constantFrom({}, { a: 3 }),
   intervalMs: fc.integer({ min: 1, max: 30 }),
@@ -36,6 +37,7 @@ const enter = fc.record({
   kind: fc.constant('enter' as const),
   bytes: fc.nat(30),
   tier: fc.nat(tierCount - 1),
+  userLevel: fc.constantFrom(0, 1, 31, 32, 63, 127),
   tenant: fc.constantFrom('', 'a', 'b', 'c', '__proto__'),
   leftMs: fc.constantFrom(0, 1, 10, 100),
   /** What it does when it hears of its end: as callers do, it may give back, or come again. */
@@ -65,6 +67,7 @@ describe('Admission with any discipline', () => {
         const arrive = (action: Arrival): void => {
           const waiter = new TestWaiter(entered++, action.bytes);
           waiter.tier = action.tier;
+          waiter.userLevel = action.userLevel;
           waiter.tenant = action.tenant;
           waiter.deadlineMs = action.leftMs === 0 ? 0 : nowMs + action.leftMs;
           waiter.onAdmitted = () => {

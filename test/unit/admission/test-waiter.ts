@@ -5,6 +5,7 @@ export class TestWaiter implements Waiter {
   readonly id: number;
   readonly bytes: number;
   tier = 2;
+  userLevel = 0;
   tenant = '';
   deadlineMs = 0;
   queueSlot = -1;

@@ -53,6 +53,7 @@ describe('compile', () => {
             intervalMs: 100,
             targetMs: 10,
             adaptiveLifo: false,
+            byUserLevel: false,
             deadlineMargin: true,
             whenFull: 'lowestPriority',
           },

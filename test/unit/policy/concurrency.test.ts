@@ -78,6 +78,7 @@ describe('a swap', () => {
     tier: 2,
     tenant: '',
     deadlineMs: 0,
+    userLevel: 0,
     queueSlot: -1,
     onAdmitted: () => {},
     onRefused: () => {},

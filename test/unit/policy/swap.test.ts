@@ -26,6 +26,7 @@ class Request implements Waiter {
   readonly tier = 2;
   readonly tenant = '';
   readonly deadlineMs = 0;
+  readonly userLevel = 0;
   queueSlot = -1;
   admitted = false;
   refusedFor = 0;
