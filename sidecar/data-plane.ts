@@ -43,6 +43,7 @@ import type { OverloadReading } from './io/plane-readings.ts';
 import { type PriorityReading, priorityReading } from './io/priority-metrics.ts';
 import { Deliveries, type DeliveryRequest } from './io/queue/deliveries.ts';
 import { accessLimiter, RequestLog } from './io/request-log.ts';
+import { type StaleReading, staleReading } from './io/stale-metrics.ts';
 import { Timers } from './io/timers.ts';
 import { openTls, type ProxyTls } from './io/tls/tls-setup.ts';
 import type { TlsReading } from './io/tls/tls-stats.ts';
@@ -271,6 +272,10 @@ export class DataPlane implements Plane {
 
   get priorities(): PriorityReading {
     return priorityReading(this.priority.table, this.policy.inbound.levels);
+  }
+
+  get stale(): StaleReading[] {
+    return Array.from(this.targets.values(), ({ key, policy }) => staleReading(key, policy.staleAnswers())).flat();
   }
 
   get flow(): FlowReading {

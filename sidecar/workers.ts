@@ -230,6 +230,10 @@ export class Workers implements Plane, SeatOwner {
     return this.readings.priorities;
   }
 
+  get stale(): PlaneReadings['stale'] {
+    return this.readings.stale;
+  }
+
   get flow(): PlaneReadings['flow'] {
     return this.readings.flow;
   }

@@ -164,6 +164,33 @@ export const stateAlerts: readonly Alert[] = [
     description: 'More fails than a retry could cure; the failures go on to the callers.',
   },
   {
+    name: 'WeirFallbacksAnswer',
+    expr: 'sum by (upstream, kind) (rate(weir_fallbacks_total[1m])) > 0.1',
+    for: '2m',
+    severity: 'warning',
+    summary: 'Something else ({{ $labels.kind }}) answers for {{ $labels.upstream }}',
+    description:
+      '{{ $value | humanize }} requests a second look answered, and the service did not do what they ask for.',
+  },
+  {
+    name: 'WeirRateLimitKeysOverflow',
+    expr: 'sum by (limit, route) (rate(weir_rate_limit_key_overflows_total[1m])) > 0.1',
+    for: '2m',
+    severity: 'warning',
+    summary: 'The rate limit {{ $labels.limit }} has more keys than it can tell apart',
+    description:
+      'Newcomers share one bucket, and are refused for what others send. An attack with made-up keys, or keysMax is too small.',
+  },
+  {
+    name: 'WeirEjectionsCapped',
+    expr: 'sum by (upstream) (rate(weir_outlier_ejections_total{cause="refused_by_cap"}[5m])) > 0',
+    for: '2m',
+    severity: 'warning',
+    summary: 'More endpoints of {{ $labels.upstream }} fare badly than may be ejected',
+    description:
+      'Requests go on to endpoints that fail: the service as a whole is ill, or maxEjectedPercent is too low.',
+  },
+  {
     name: 'WeirCertificateExpires',
     expr: 'weir_tls_certificate_expiry_timestamp_seconds - time() < 7 * 86400',
     for: '10m',

@@ -101,6 +101,25 @@ export const rows: readonly Row[] = [
         unit: 'short',
         series: [['weir_queue_depth{instance=~"$instance"}', '{{instance}}']],
       },
+      {
+        title: 'Rate limits',
+        description:
+          'Requests that wait for their turn at a leaky bucket; and those a second whose key found no bucket.',
+        unit: 'short',
+        series: [
+          ['sum by (limit, route) (weir_rate_limit_waiting{instance=~"$instance"})', 'waiting {{limit}} {{route}}'],
+          [
+            'sum by (limit, route) (rate(weir_rate_limit_key_overflows_total{instance=~"$instance"}[$__rate_interval]))',
+            'overflow/s {{limit}} {{route}}',
+          ],
+        ],
+      },
+      {
+        title: 'Level',
+        description: 'Priorities below it are taken in; 768 = all.',
+        unit: 'short',
+        series: [['weir_admission_level{instance=~"$instance"}', '{{instance}}']],
+      },
     ],
   },
   {
@@ -134,7 +153,20 @@ export const rows: readonly Row[] = [
         series: [
           [`max by (upstream) (weir_endpoint_known{${where}})`, 'known {{upstream}}'],
           [`min by (upstream) (weir_endpoint_healthy{${where}})`, 'healthy {{upstream}}'],
+          [`max by (upstream) (weir_endpoint_ejected{${where}})`, 'ejected {{upstream}}'],
         ],
+      },
+      {
+        title: 'Fallbacks',
+        description: 'Answered by something else than the service, which its callers may not notice.',
+        unit: 'reqps',
+        series: [[rateBy('upstream, kind', 'weir_fallbacks_total'), '{{upstream}} {{kind}}']],
+      },
+      {
+        title: 'Last good answers',
+        description: 'What is kept for when a service has none.',
+        unit: 'bytes',
+        series: [[`sum by (upstream) (weir_stale_answers_bytes{${where}})`, '{{upstream}}']],
       },
     ],
   },

@@ -80,6 +80,8 @@ export interface RequestView extends Waiter {
   traffic: TrafficStats | null;
   /** What its route counts; null where the policy has no route for it. */
   counts: RouteCounts | null;
+  /** What answered in its place, in the order of `fallbackKinds`; -1 = nothing did. */
+  fallbackKind: number;
   /** What answers when the target cannot; null = nothing. */
   fallback: Fallback | null;
   /** It may be parked; null = it may not. */

@@ -45,6 +45,7 @@ export abstract class RequestState extends Timer {
   admission: Admission | null = null;
   fallback: Fallback | null = null;
   parking: Parking | null = null;
+  fallbackKind = -1;
   flow: FlowSettings | null = null;
   holdsPermit = false;
   admittedMs = 0;

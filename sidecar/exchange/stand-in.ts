@@ -197,6 +197,7 @@ export class StandIn extends Timer {
 
   private count(kind: number): void {
     const { traffic, counts } = this.request;
+    this.request.fallbackKind = kind;
     traffic!.fallbacks[kind]! += 1;
     counts?.countFallback();
   }

@@ -19,8 +19,10 @@ import type { WorkerReading } from './plane.ts';
 import type { OverloadReading } from './plane-readings.ts';
 import { definePriorityMetrics, type PriorityReading } from './priority-metrics.ts';
 import { defineQueueMetrics, type QueueReading } from './queue-metrics.ts';
+import { defineRateLimitMetrics, type RateLimitReading } from './rate-limit-metrics.ts';
 import { defineRetryMetrics } from './retry-metrics.ts';
 import { defineRouteMetrics, type RouteReading } from './route-metrics.ts';
+import { defineStaleMetrics, type StaleReading } from './stale-metrics.ts';
 import { defineTlsMetrics } from './tls/tls-metrics.ts';
 import type { TlsReading } from './tls/tls-stats.ts';
 import type { EndpointHealthReading } from './upstream/endpoint-health.ts';
@@ -51,6 +53,8 @@ export interface MetricFacts {
   upstreamConnections(): number;
   poolCounts(): Readonly<PoolCounts>;
   limits(): Iterable<LimitReading>;
+  rateLimits(): Iterable<RateLimitReading>;
+  stale(): Iterable<StaleReading>;
   queueDepth(): number;
   bufferedBytes(): number;
   connections(): number;
@@ -78,6 +82,8 @@ export function metricsDoor(facts: MetricFacts, token: string | undefined): Fast
   definePriorityMetrics(registry, () => facts.priorities());
   defineRouteMetrics(registry, () => facts.routes());
   defineConcurrencyMetrics(registry, () => facts.limits());
+  defineRateLimitMetrics(registry, () => facts.rateLimits());
+  defineStaleMetrics(registry, () => facts.stale());
   defineTlsMetrics(registry, () => facts.tls());
   const door = createDoor();
   door.get('/metrics', async (request, reply) => {

@@ -4,6 +4,7 @@
  */
 import { type FlowReading, sumFlow } from '../http2/flow-view.ts';
 import { type PriorityReading, sumPriorities } from './priority-metrics.ts';
+import { type StaleReading, sumStale } from './stale-metrics.ts';
 import { sumReadings as sumOfTls, type TlsReading } from './tls/tls-stats.ts';
 import type { EndpointView } from './upstream/endpoint-connections.ts';
 import { type EndpointHealthReading, worstHealth } from './upstream/endpoint-health.ts';
@@ -32,6 +33,8 @@ export interface PlaneReadings {
   readonly overload: OverloadReading;
   readonly flow: FlowReading;
   readonly priorities: PriorityReading;
+  /** By service that has a cache of last good answers. */
+  readonly stale: readonly StaleReading[];
   /** How often peers ran into bounds of the HTTP/2 engine, by `Limit` code. */
   readonly limitTrips: Float64Array;
   /** Handshakes, PROXY headers and certificates; null before it listens. */
@@ -40,7 +43,7 @@ export interface PlaneReadings {
 
 export function readingsOf(plane: PlaneReadings): PlaneReadings {
   const { connections, drainingConnections, streams, bufferedBytes, upstreamConnections, endpointHealth } = plane;
-  const { poolCounts, loopLagMs, overload, flow, priorities, limitTrips, tls } = plane;
+  const { poolCounts, loopLagMs, overload, flow, priorities, stale, limitTrips, tls } = plane;
   return {
     connections,
     drainingConnections,
@@ -53,6 +56,7 @@ export function readingsOf(plane: PlaneReadings): PlaneReadings {
     overload,
     flow,
     priorities,
+    stale,
     limitTrips,
     tls,
   };
@@ -70,6 +74,7 @@ export function countersOf(readings: PlaneReadings): PlaneReadings {
     bufferedBytes: 0,
     upstreamConnections: [],
     endpointHealth: [],
+    stale: [],
     loopLagMs: 0,
     overload: noOverload,
     flow: { ...readings.flow, usedBytes: 0, peakBytes: 0, capBytes: 0, promisedBytes: 0 },
@@ -94,6 +99,7 @@ export function sumOf(all: readonly PlaneReadings[]): PlaneReadings {
     overload: all.reduce((worst, { overload }) => worse(worst, overload), noOverload),
     flow: sumFlow(all.map((one) => one.flow)),
     priorities: sumPriorities(all.map((one) => one.priorities)),
+    stale: sumStale(all.flatMap((one) => one.stale)),
     limitTrips,
     tls: tls.length === 0 ? null : sumOfTls(tls),
   };

@@ -26,7 +26,9 @@ import type { Plane, WorkerReading } from './plane.ts';
 import type { OverloadReading } from './plane-readings.ts';
 import type { PriorityReading } from './priority-metrics.ts';
 import type { QueueReading } from './queue-metrics.ts';
+import type { RateLimitReading } from './rate-limit-metrics.ts';
 import type { RouteReading } from './route-metrics.ts';
+import type { StaleReading } from './stale-metrics.ts';
 import type { TlsReading } from './tls/tls-stats.ts';
 import type { EndpointHealthReading } from './upstream/endpoint-health.ts';
 import type { PoolCounts } from './upstream/pool-counts.ts';
@@ -172,6 +174,14 @@ export class ProxyMesh implements Mesh, MetricFacts, AdminFacts {
 
   *limits(): Iterable<LimitReading> {
     for (const { route, admission } of this.parts.plane.policy.limits()) yield readingOf(route, admission);
+  }
+
+  rateLimits(): Iterable<RateLimitReading> {
+    return this.parts.plane.policy.rateLimits();
+  }
+
+  stale(): readonly StaleReading[] {
+    return this.parts.plane.stale;
   }
 
   queueDepth(): number {

@@ -7,6 +7,7 @@ import type { Random } from '../../proto/kernel/random.ts';
 import { Reason, reasonCount, reasonName } from '../../proto/reasons.ts';
 import { SingleRateLimiter } from '../admission/rate-limiter.ts';
 import type { Observer, RequestView, Side } from '../exchange/context.ts';
+import { fallbackKinds } from '../exchange/traffic-stats.ts';
 import { Outcome } from '../resilience/outcome.ts';
 import { clock } from './clock.ts';
 
@@ -91,10 +92,12 @@ export class RequestLog implements Observer {
       identity: request.peerIdentity || undefined,
       method: request.head.method,
       path: request.head.path,
+      route: request.counts?.route,
       status: request.status,
       grpcStatus: request.grpcStatus || undefined,
       outcome: outcomeNames[outcome as keyof typeof outcomeNames],
       reason: reason === Reason.none ? undefined : reasonName(reason),
+      fallback: fallbackKinds[request.fallbackKind],
       durationMs: Math.round((clock.nowMs - request.startedMs) * 1000) / 1000,
       upstream: request.address || undefined,
       traceparent: request.head.get('traceparent'),

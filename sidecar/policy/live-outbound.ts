@@ -37,7 +37,7 @@ export class LiveOutbound {
   breaker: Breaker | null = null;
   private retries: RetryPolicy | null = null;
   /** Answers outlive a changed policy. */
-  private stale: StaleAnswers | null = null;
+  stale: StaleAnswers | null = null;
   private throttle: ClientThrottle | null = null;
   /** What the target told stays true whatever its policy becomes; one for its life. */
   private readonly level = new StoredLevel();

@@ -12,6 +12,7 @@
 import type { PolicySpec } from '../../proto/policy/schema.ts';
 import type { Admission } from '../admission/admission.ts';
 import type { Breaker, BreakerTransition } from '../resilience/breaker.ts';
+import type { StaleAnswers } from '../resilience/stale-answers.ts';
 import { compile, type PolicySettings, passThroughSettings, unlimited } from './compile.ts';
 import type { RouteSettings } from './compile-routes.ts';
 import type { CompiledInbound, CompiledOutbound } from './compiled.ts';
@@ -21,6 +22,7 @@ import { LiveRoute } from './live-route.ts';
 import type { RouteCounts } from './route-counts.ts';
 import type { RequestHead } from './route-match.ts';
 import { RouteTable } from './route-table.ts';
+import type { Rule } from './rule.ts';
 import { notShared, type PolicyMemory, type Sharing } from './sharing.ts';
 
 export { passThroughInbound } from './live-inbound.ts';
@@ -193,6 +195,20 @@ export class LivePolicy {
     for (const { name, inbound } of this.liveRoutes.values()) {
       if (inbound.isLimiting) yield { route: name, admission: inbound.admission };
     }
+  }
+
+  /** The rate limits in force: the service's own, with an empty route, and those of routes. */
+  *rateLimits(): Iterable<{ readonly route: string; readonly rule: Rule }> {
+    for (const rule of this.liveInbound.rules) yield { route: '', rule };
+    for (const { name, inbound } of this.liveRoutes.values()) {
+      for (const rule of inbound.rules) yield { route: name, rule };
+    }
+  }
+
+  /** Caches of last good answers in this thread. */
+  *staleAnswers(): Iterable<StaleAnswers> {
+    const all = [this.liveOutbound, ...Array.from(this.liveRoutes.values(), ({ outbound }) => outbound)];
+    for (const { stale } of all) if (stale !== null) yield stale;
   }
 
   /** The breakers that routes have for themselves. */

@@ -83,6 +83,9 @@ describe.skipIf(promtool === null)('The rules, to promtool', () => {
       WeirProxyOverloaded: ['weir_self_shed_ratio{instance="i"}', '0.2x40'],
       WeirWorkerDied: ['weir_worker_deaths_total{instance="i"}', '0x10 1x30'],
       WeirRetryBudgetSpent: ['weir_retries_total{upstream="shop/a",result="no_budget"}', '0+30x80'],
+      WeirFallbacksAnswer: ['weir_fallbacks_total{upstream="shop/a",kind="static"}', '0+30x80'],
+      WeirRateLimitKeysOverflow: ['weir_rate_limit_key_overflows_total{limit="a",route=""}', '0+30x80'],
+      WeirEjectionsCapped: ['weir_outlier_ejections_total{upstream="shop/a",cause="refused_by_cap"}', '0+1x80'],
       WeirSlowReadersEnded: ['weir_flow_control_ended_total{instance="i",what="stream",cause="stall"}', '0+3x80'],
       WeirMessagesDropped: ['weir_messages_dropped_total{direction="inbound",upstream="shop/a"}', '0+60x80'],
     } as const;
