@@ -3,7 +3,7 @@
  * heartbeats and the admin door never disagree.
  */
 
-import type { Endpoint, Identity, ProcessStatus, Traffic } from '../../proto/fleet-messages.ts';
+import type { Identity, ProcessStatus, Traffic } from '../../proto/fleet-messages.ts';
 import type { Log as TextLog } from '../../proto/kernel/log-format.ts';
 import type { Random } from '../../proto/kernel/random.ts';
 import { type Bundle, chooseSpec } from '../../proto/policy/bundle.ts';
@@ -12,12 +12,11 @@ import type { Admission } from '../admission/admission.ts';
 import { hideCredentials, type SidecarConfig } from '../config.ts';
 import type { Target } from '../exchange/targets.ts';
 import type { TrafficStats } from '../exchange/traffic-stats.ts';
-import { stallScopeNames } from '../http2/flow-budget.ts';
 import type { FlowReading, StreamView } from '../http2/flow-view.ts';
 import { limitName } from '../http2/limit-codes.ts';
-import type { LivePolicy } from '../policy/swap.ts';
 import { breakerStateName } from '../resilience/breaker.ts';
 import type { AdminFacts } from './admin-door.ts';
+import { endpointsView, flowView, policyView } from './admin-views.ts';
 import { tick } from './clock.ts';
 import type { LimitReading } from './concurrency-metrics.ts';
 import type { BundleVerdict, Log, Mesh, TargetLink } from './control-link/mesh.ts';
@@ -29,6 +28,7 @@ import type { QueueReading } from './queue-metrics.ts';
 import type { RateLimitReading } from './rate-limit-metrics.ts';
 import type { RouteReading } from './route-metrics.ts';
 import type { StaleReading } from './stale-metrics.ts';
+import { ProxyTargetLink } from './target-link.ts';
 import type { TlsReading } from './tls/tls-stats.ts';
 import type { EndpointHealthReading } from './upstream/endpoint-health.ts';
 import type { PoolCounts } from './upstream/pool-counts.ts';
@@ -333,66 +333,8 @@ function readingOf(route: string, admission: Admission | null): LimitReading {
   return { route, limit, inFlight, longStreams, baseRttMs };
 }
 
-class ProxyTargetLink implements TargetLink {
-  readonly key: string;
-  private readonly target: Target;
-  private readonly plane: Plane;
-
-  constructor(target: Target, plane: Plane) {
-    this.target = target;
-    this.plane = plane;
-    this.key = target.key;
-  }
-
-  get breaker(): TargetLink['breaker'] {
-    return this.target.policy.outbound.breaker;
-  }
-
-  get counts(): TargetLink['counts'] {
-    return this.target.cluster.counts;
-  }
-
-  get onFailure(): (() => void) | undefined {
-    return this.target.onFailure ?? undefined;
-  }
-
-  set onFailure(callback: (() => void) | undefined) {
-    this.target.onFailure = callback ?? null;
-  }
-
-  setEndpoints(endpoints: readonly Endpoint[]): void {
-    this.plane.setEndpoints(this.key, endpoints);
-  }
-}
-
-function flowView({ capBytes, stalledMs, ...flow }: FlowReading): unknown {
-  const stalled = [...stalledMs].map(Math.round);
-  const scopes = stallScopeNames.length;
-  const byScope = (from: number): Record<string, number> =>
-    Object.fromEntries(stallScopeNames.map((name, i) => [name, stalled[from + i]!]));
-  return {
-    ...flow,
-    capBytes: Number.isFinite(capBytes) ? capBytes : null,
-    stalledMs: { downstream: byScope(0), upstream: byScope(scopes) },
-  };
-}
-
 const applied: BundleVerdict = { status: 'applied', message: '' };
 
 function rejected(error: unknown): BundleVerdict {
   return { status: 'rejected', message: error instanceof Error ? error.message : String(error) };
-}
-
-function policyView(policy: LivePolicy): unknown {
-  return { target: policy.target, epoch: policy.epoch, version: policy.version, hash: policy.hash };
-}
-
-function endpointsView({ cluster, policy }: Target, reading: EndpointHealthReading | undefined): unknown {
-  const isChecked = policy.outbound.healthCheck !== null;
-  return cluster.endpoints.map(({ address, instance, zone, draining }) => {
-    const state = reading?.notable.find((notable) => notable.address === address);
-    const { healthy = true, reachable = true, lastCheck = '', ejected = '', breaker = '' } = state ?? {};
-    const check = isChecked ? lastCheck || 'ok' : '';
-    return { address, instance, zone, draining, healthy, reachable, lastCheck: check, ejected, breaker };
-  });
 }
