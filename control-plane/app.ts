@@ -13,7 +13,7 @@ import type { Log } from '../proto/kernel/log-format.ts';
 import { formatHostPort, isLoopbackHost } from '../proto/kernel/options.ts';
 import { XorShift32 } from '../proto/kernel/random.ts';
 import type { Bundle } from '../proto/policy/bundle.ts';
-import { subjects } from '../proto/subjects.ts';
+import { controlPlaneInbox, subjects } from '../proto/subjects.ts';
 import { createApi } from './api/server.ts';
 import type { ControlPlaneConfig } from './config.ts';
 import { leaseGroupCount } from './coordination/shard-owners.ts';
@@ -61,7 +61,12 @@ const clock: Clock = { nowMs: () => performance.now(), wallMs: () => Date.now() 
 export async function startControlPlane(options: ControlPlaneOptions): Promise<ControlPlane> {
   const { config, log } = options;
   const { id, natsReplicas: replicas } = config;
-  const bus = new NatsBus({ ...config.natsAccess, name: `weir-control-plane ${id}`, log });
+  const bus = new NatsBus({
+    access: config.natsAccess,
+    name: `weir-control-plane ${id}`,
+    inboxPrefix: controlPlaneInbox(id),
+    log,
+  });
   const incarnation = randomBytes(8).toString('hex');
   const random = new XorShift32(randomInt(1, 2 ** 31));
   const leadership = new Leadership({ bus, replicas, clock, random, log, id, incarnation, onChange: onLeading });

@@ -3,6 +3,7 @@
  * of them. Nothing beyond loopback without a credential: neither the API nor the connection to NATS.
  */
 import { defineOptions, isLoopbackHost, type OptionValues } from '../proto/kernel/options.ts';
+import { checkNatsAccess, type NatsAccess, type NatsSecrets, natsAccessOptions } from '../proto/nats-access.ts';
 
 export const controlPlaneOptions = defineOptions({
   config: { kind: 'string', placeholder: '<file>', description: 'YAML file with any of these settings, in camelCase.' },
@@ -13,7 +14,7 @@ export const controlPlaneOptions = defineOptions({
     placeholder: '<url>[,<url>…]',
     description: 'The nats-server, or several of one cluster.',
   },
-  natsTokenFile: { kind: 'string', placeholder: '<file>', description: 'File with the token for NATS.' },
+  ...natsAccessOptions,
   natsReplicas: {
     kind: 'integer',
     default: 1,
@@ -30,7 +31,7 @@ export const controlPlaneOptions = defineOptions({
     kind: 'string',
     default: 'cp-0',
     placeholder: '<id>',
-    pattern: /^[A-Za-z0-9_.-]{1,128}$/,
+    pattern: /^(?!.{129})[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*$/,
     description: 'Name of this control plane, unique in the mesh.',
   },
   logFormat: {
@@ -54,21 +55,13 @@ export const controlPlaneExamples = [
 
 export type ControlPlaneOptions = OptionValues<typeof controlPlaneOptions>;
 
-export interface NatsAccess {
-  readonly servers: readonly string[];
-  readonly token: string | undefined;
-  readonly user: string | undefined;
-  readonly password: string | undefined;
-}
-
 export interface ControlPlaneConfig extends ControlPlaneOptions {
   readonly natsAccess: NatsAccess;
   readonly apiToken: string | undefined;
 }
 
-/** What the edge read from the token files and the environment. */
-export interface Secrets {
-  readonly natsToken: string | undefined;
+/** What the edge read from the token file and the environment. */
+export interface Secrets extends NatsSecrets {
   readonly apiToken: string | undefined;
 }
 
@@ -87,44 +80,10 @@ export function checkConfig(options: ControlPlaneOptions, secrets: Secrets): Che
       `--listen ${listen.host}:${listen.port} is reachable from elsewhere: that needs --api-token-file (or WEIR_API_TOKEN)`,
     );
   }
-  const urls = nats.split(',').map((text) => parseNatsUrl(text.trim()));
-  const servers: string[] = [];
-  let user: string | undefined;
-  let password: string | undefined;
-  for (const url of urls) {
-    if (!url) {
-      errors.push(`--nats: ${JSON.stringify(nats)} is not nats://host:port`);
-      break;
-    }
-    servers.push(url.host);
-    user ??= url.username || undefined;
-    password ??= url.password || undefined;
-    if (!isLoopbackHost(url.hostname) && !url.username && secrets.natsToken === undefined) {
-      errors.push(`--nats ${url.host} is beyond loopback: that needs --nats-token-file or credentials in the address`);
-    }
-  }
-  if (errors.length > 0) return { ok: false, errors };
-  // A user without a password is how NATS writes a token in an address.
-  const token = secrets.natsToken ?? (password === undefined ? user : undefined);
-  const natsAccess = { servers, token, user: password === undefined ? undefined : user, password };
-  return { ok: true, config: { ...options, natsAccess, apiToken: secrets.apiToken } };
+  const reach = checkNatsAccess(nats, options, secrets);
+  if (!reach.ok) errors.push(...reach.errors);
+  if (errors.length > 0 || !reach.ok) return { ok: false, errors };
+  return { ok: true, config: { ...options, natsAccess: reach.access, apiToken: secrets.apiToken } };
 }
 
 const isToken = (token: string): boolean => /^[!-~]{8,512}$/.test(token);
-
-interface NatsUrl {
-  readonly host: string;
-  readonly hostname: string;
-  readonly username: string;
-  readonly password: string;
-}
-
-function parseNatsUrl(text: string): NatsUrl | undefined {
-  const match =
-    /^(?:nats:\/\/)?(?:([^:@/\s]+)(?::([^@/\s]*))?@)?(\[[0-9a-fA-F:]+\]|[A-Za-z0-9._-]+)(?::([0-9]{1,5}))?\/?$/.exec(
-      text,
-    );
-  if (!match) return undefined;
-  const [, username = '', password = '', name = '', port = '4222'] = match;
-  return { host: `${name}:${port}`, hostname: name.replace(/^\[|\]$/g, ''), username, password };
-}

@@ -9,6 +9,7 @@ import { fileURLToPath } from 'node:url';
 import { parse } from 'yaml';
 import { createLog, formatJson, formatPretty, type Log } from '../proto/kernel/log-format.ts';
 import { helpText, parseOptions, peekOption } from '../proto/kernel/options.ts';
+import { natsFileErrors } from '../proto/nats-access.ts';
 import { type ControlPlane, startControlPlane } from './app.ts';
 import { type ControlPlaneConfig, checkConfig, controlPlaneExamples, controlPlaneOptions } from './config.ts';
 
@@ -68,12 +69,13 @@ function readConfig(argv: readonly string[], env: NodeJS.ProcessEnv): ReadConfig
   const parsed = parseOptions(controlPlaneOptions, { argv, env, file });
   if (!parsed.ok) return { kind: 'refused', errors: [...errors, ...parsed.errors] };
   if (parsed.help) return { kind: 'help' };
-  const { natsTokenFile, apiTokenFile } = parsed.values;
+  const { apiTokenFile } = parsed.values;
   const trimmed = (text: string): string => text.trim();
-  const natsToken = reading('--nats-token-file', natsTokenFile, trimmed) ?? (env.WEIR_NATS_TOKEN || undefined);
   const apiToken = reading('--api-token-file', apiTokenFile, trimmed) ?? (env.WEIR_API_TOKEN || undefined);
-  const checked = checkConfig(parsed.values, { natsToken, apiToken });
+  const secrets = { apiToken, natsToken: env.WEIR_NATS_TOKEN, natsPassword: env.WEIR_NATS_PASSWORD };
+  const checked = checkConfig(parsed.values, secrets);
   if (!checked.ok) errors.push(...checked.errors);
+  else errors.push(...natsFileErrors(checked.config.natsAccess, (path) => readFileSync(path, 'utf8')));
   if (errors.length > 0 || !checked.ok) return { kind: 'refused', errors };
   return { kind: 'config', config: checked.config };
 }

@@ -67,7 +67,9 @@ export const subjects = {
   verdict: (target: ServiceName): string => `weir.brk.${token(target)}`,
   verdictAll: 'weir.brk.>',
   /** Results of probes in time slots, heard by every caller of the target. */
-  slot: (target: ServiceName): string => `weir.slot.${token(target)}`,
+  slot: (target: ServiceName, from: ServiceName, id: string): string =>
+    `weir.slot.${token(target)}.${token(from)}.${id}`,
+  slotsOf: (target: ServiceName): string => `weir.slot.${token(target)}.>`,
   slotAll: 'weir.slot.>',
   grant: (to: ServiceName, id: string): string => `weir.grant.${token(to)}.${id}`,
   endpoints: (service: ServiceName): string => `weir.ep.${token(service)}`,
@@ -77,6 +79,11 @@ export const subjects = {
   presence: (controlPlane: string): string => `weir.cp.${controlPlane}`,
   presenceAll: 'weir.cp.>',
 } as const;
+
+/** Where answers to the requests of one sidecar, or of one control plane, arrive: nobody else may listen there. */
+export const sidecarInbox = (of: ServiceName, id: string): string => `_INBOX.${token(of)}.${id}`;
+/** No namespace can be called so. */
+export const controlPlaneInbox = (id: string): string => `_INBOX._cp.${id}`;
 
 /** Streams. */
 export const streams = {

@@ -4,6 +4,7 @@
  */
 
 import { defineOptions, type ListenAddress, type OptionValues } from '../proto/kernel/options.ts';
+import { checkNatsAccess, type NatsAccessCheck, type NatsSecrets, natsAccessOptions } from '../proto/nats-access.ts';
 import { parseServiceKey, type ServiceName } from '../proto/subjects.ts';
 import { parseLimits } from './http2/limits.ts';
 import { parseAddress, parseUpstreamAddress } from './routing/address.ts';
@@ -171,10 +172,9 @@ export const sidecarOptions = defineOptions({
   nats: {
     kind: 'string',
     placeholder: 'nats://host:port',
-    pattern: /^(nats|tls):\/\/\S+$/,
     description: 'NATS servers, by comma. Without it the proxy stands alone.',
   },
-  natsTokenFile: { kind: 'string', placeholder: '<file>', description: 'File with the token for NATS.' },
+  ...natsAccessOptions,
   advertise: {
     kind: 'string',
     placeholder: 'host:port',
@@ -278,7 +278,8 @@ export function isLoopback(address: ListenAddress): boolean {
 }
 
 /** What no single option can know to be wrong. */
-export function checkConfig(config: SidecarConfig): string[] {
+/** `natsSecrets`: those in the environment. */
+export function checkConfig(config: SidecarConfig, natsSecrets: NatsSecrets = {}): string[] {
   const errors: string[] = [];
   const refuse = (ok: boolean, message: string): void => {
     if (!ok) errors.push(message);
@@ -324,12 +325,8 @@ export function checkConfig(config: SidecarConfig): string[] {
     '--metrics beyond loopback needs --metrics-token-file',
   );
   for (const error of parseLimits(config.limit).errors) errors.push(`--limit: ${error}`);
-  for (const server of config.nats?.split(',') ?? []) {
-    refuse(
-      isNatsReachSafe(server, config.natsTokenFile),
-      `--nats ${hideCredentials(server)} is beyond loopback and needs --nats-token-file`,
-    );
-  }
+  const reach = natsAccessOf(config, natsSecrets);
+  if (reach && !reach.ok) errors.push(...reach.errors);
   return errors;
 }
 
@@ -363,15 +360,9 @@ function tlsConfigErrors(config: SidecarConfig): string[] {
   return errors;
 }
 
-function isNatsReachSafe(server: string, tokenFile: string | undefined): boolean {
-  if (tokenFile !== undefined || !URL.canParse(server)) return true;
-  const url = new URL(server);
-  return url.username !== '' || isLoopback({ host: url.hostname.replace(/^\[|\]$/g, ''), port: 0 });
-}
-
-/** A URL as it may be shown: without user and password. */
-export function hideCredentials(url: string): string {
-  return url.replace(/\/\/[^@/]*@/, '//***@');
+/** Undefined when the proxy stands alone. */
+export function natsAccessOf(config: SidecarConfig, secrets: NatsSecrets): NatsAccessCheck | undefined {
+  return config.nats === undefined ? undefined : checkNatsAccess(config.nats, config, secrets);
 }
 
 export function splitPair(entry: string): [left: string, right: string] {

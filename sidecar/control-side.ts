@@ -7,6 +7,7 @@
 import type { Log } from '../proto/kernel/log-format.ts';
 import type { ListenAddress } from '../proto/kernel/options.ts';
 import { XorShift32 } from '../proto/kernel/random.ts';
+import type { NatsAccess } from '../proto/nats-access.ts';
 import { type SidecarConfig, serviceNameOf } from './config.ts';
 import { adminDoor } from './io/admin-door.ts';
 import { tick } from './io/clock.ts';
@@ -24,7 +25,7 @@ import { Queues } from './io/queue/queues.ts';
 import { AppHealth, parseAppHealth } from './io/upstream/app-health.ts';
 
 export interface Secrets {
-  readonly natsToken: string | undefined;
+  readonly nats: NatsAccess | undefined;
   readonly metricsToken: string | undefined;
   readonly meshToken: string | undefined;
 }
@@ -65,13 +66,9 @@ export class ControlSide {
   async start(inbound: string): Promise<Readonly<Record<string, string>>> {
     const { config, secrets } = this.options;
     const mesh = this.mesh(inbound);
-    if (config.nats !== undefined) {
-      this.link = startControlLink(mesh, {
-        servers: config.nats.split(','),
-        token: secrets.natsToken,
-        dataDir: config.dataDir,
-        onBus: (bus) => this.onBus(bus),
-      });
+    if (secrets.nats) {
+      const onBus = (bus: Bus): void => this.onBus(bus);
+      this.link = startControlLink(mesh, { ...secrets.nats, dataDir: config.dataDir, onBus });
     }
     this.startAppHealth();
     return {

@@ -8,10 +8,11 @@ import { hostname } from 'node:os';
 import { fileURLToPath } from 'node:url';
 import { parse as parseYaml } from 'yaml';
 import { helpText, parseOptions, peekOption } from '../proto/kernel/options.ts';
+import { natsFileErrors } from '../proto/nats-access.ts';
 import { parsePolicyYaml } from '../proto/policy/parse.ts';
 import type { PolicySpec } from '../proto/policy/schema.ts';
 import { Sidecar } from './app.ts';
-import { checkConfig, type SidecarConfig, sidecarExamples, sidecarOptions } from './config.ts';
+import { checkConfig, natsAccessOf, type SidecarConfig, sidecarExamples, sidecarOptions } from './config.ts';
 import { createStdoutLog } from './io/log-sink.ts';
 import { tlsFileErrors } from './io/tls/tls-setup.ts';
 import { policiesByTarget } from './policy/policy-file.ts';
@@ -39,15 +40,19 @@ export async function main(argv: string[], env: NodeJS.ProcessEnv): Promise<numb
   }
   if (!parsed.ok) return refuse([...errors, ...parsed.errors]);
   const config = parsed.values;
-  errors.push(...checkConfig(config));
+  const natsSecrets = { natsToken: env.WEIR_NATS_TOKEN, natsPassword: env.WEIR_NATS_PASSWORD };
+  errors.push(...checkConfig(config, natsSecrets));
   const secret = (path: string | undefined, what: string): string | undefined => {
     if (path === undefined) return undefined;
     const text = read(path, what).trim();
     if (text === '' && errors.length === 0) errors.push(`${what} ${path}: the file is empty`);
     return text;
   };
+  const reach = natsAccessOf(config, natsSecrets);
+  const nats = reach?.ok ? reach.access : undefined;
+  if (nats) errors.push(...natsFileErrors(nats, (path) => readFileSync(path, 'utf8')));
   const secrets = {
-    natsToken: secret(config.natsTokenFile, '--nats-token-file'),
+    nats,
     metricsToken: secret(config.metricsTokenFile, '--metrics-token-file'),
     meshToken: secret(config.meshTokenFile, '--mesh-token-file'),
   };

@@ -42,6 +42,10 @@ export const commands: Readonly<Record<string, CommandEntry>> = {
     summary: 'Ask a sidecar whether it is ready or alive',
     load: async () => (await import('./commands/probe.ts')).probe,
   },
+  'nats-permissions': {
+    summary: 'Print what to allow a sidecar or the control plane at NATS',
+    load: async () => (await import('./commands/nats-permissions.ts')).natsPermissions,
+  },
   completion: {
     summary: 'Print the completion script for bash, zsh or fish',
     load: async () => (await import('./commands/completion.ts')).completionOf(commands),

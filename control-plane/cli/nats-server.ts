@@ -28,6 +28,8 @@ export interface NatsServerOptions {
   /** 0 = any free port. */
   readonly port?: number;
   readonly token?: string;
+  /** Further lines of its configuration. */
+  readonly more?: string;
   /** Where the server's own log goes; default `<dir>/nats-server.log`. */
   readonly logFile?: string;
   readonly startTimeoutMs?: number;
@@ -53,7 +55,7 @@ export async function startNatsServer(options: NatsServerOptions): Promise<NatsS
   const { dir, port = 0, startTimeoutMs = 10_000 } = options;
   mkdirSync(dir, { recursive: true, mode: 0o700 });
   const configFile = join(dir, 'nats-server.conf');
-  writeFileSync(configFile, configuration(dir, port, options.token), { mode: 0o600 });
+  writeFileSync(configFile, configuration(dir, port, options), { mode: 0o600 });
   const logFile = options.logFile ?? join(dir, 'nats-server.log');
   // A process group of its own: Ctrl-C in a terminal reaches us alone, and we end things in the right order.
   const child = spawn(binary, ['-c', configFile, '--ports_file_dir', dir], {
@@ -89,13 +91,14 @@ export async function startNatsServer(options: NatsServerOptions): Promise<NatsS
 }
 
 /** A file rather than flags: a token on the command line can be read by every user of the machine. */
-function configuration(dir: string, port: number, token: string | undefined): string {
+function configuration(dir: string, port: number, { token, more }: NatsServerOptions): string {
   return [
     `listen: "127.0.0.1:${port === 0 ? -1 : port}"`,
     // For operators, and for tests that kill it.
     `pid_file: ${JSON.stringify(join(dir, 'nats-server.pid'))}`,
     `jetstream { store_dir: ${JSON.stringify(join(dir, 'jetstream'))} }`,
     ...(token ? [`authorization { token: ${JSON.stringify(token)} }`] : []),
+    ...(more === undefined ? [] : [more]),
     '',
   ].join('\n');
 }

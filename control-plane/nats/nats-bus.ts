@@ -4,8 +4,9 @@
  *
  * Never gives up: the first connection is sought in the background, and every later one is retried for ever.
  */
+import { readFileSync } from 'node:fs';
+import * as nats from 'nats';
 import {
-  connect,
   DiscardPolicy,
   Empty,
   Events,
@@ -18,6 +19,7 @@ import {
   type StreamConfig,
 } from 'nats';
 import type { Log } from '../../proto/kernel/log-format.ts';
+import { type NatsAccess, natsAuthenticator } from '../../proto/nats-access.ts';
 import type { BucketSettings, StreamSettings } from '../service/buckets.ts';
 import type { Bucket, BucketState, Bus, BusMessage, Subscription } from '../service/bus.ts';
 import { BusError } from '../service/bus.ts';
@@ -25,11 +27,9 @@ import { NatsBucket, requestTimeoutMs, stateOf } from './nats-bucket.ts';
 import { busError, isNotFound } from './nats-errors.ts';
 
 export interface NatsBusOptions {
-  readonly servers: readonly string[];
+  readonly access: NatsAccess;
   readonly name: string;
-  readonly token?: string | undefined;
-  readonly user?: string | undefined;
-  readonly password?: string | undefined;
+  readonly inboxPrefix: string;
   readonly log: Log;
 }
 
@@ -168,13 +168,15 @@ export class NatsBus implements Bus {
   }
 
   private async connect(): Promise<void> {
-    const { servers, name, token, user, password } = this.options;
+    const { access, name, inboxPrefix } = this.options;
     try {
-      const connection = await connect({
-        servers: [...servers],
+      const authenticator = natsAuthenticator(access.credential, nats, (file) => readFileSync(file, 'utf8'));
+      const connection = await nats.connect({
+        servers: [...access.servers],
         name,
-        ...(token === undefined ? {} : { token }),
-        ...(user === undefined ? {} : { user, pass: password ?? '' }),
+        inboxPrefix,
+        ...(authenticator ? { authenticator } : {}),
+        ...(access.tls ? { tls: access.tls } : {}),
         // The first connection is retried by us: a pending one could not be given up at the end.
         waitOnFirstConnect: false,
         maxReconnectAttempts: -1,
@@ -208,7 +210,7 @@ export class NatsBus implements Bus {
     const nowMs = performance.now();
     if (nowMs - this.loggedAtMs > logEveryMs) {
       this.loggedAtMs = nowMs;
-      this.options.log.warn('no connection to NATS; trying again', { servers: this.options.servers, error });
+      this.options.log.warn('no connection to NATS; trying again', { servers: this.options.access.servers, error });
     }
     this.retry = setTimeout(() => void this.connect(), reconnectWaitMs);
   }

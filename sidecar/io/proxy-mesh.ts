@@ -6,10 +6,11 @@
 import type { Identity, ProcessStatus, Traffic } from '../../proto/fleet-messages.ts';
 import type { Log as TextLog } from '../../proto/kernel/log-format.ts';
 import type { Random } from '../../proto/kernel/random.ts';
+import { hideCredentials } from '../../proto/nats-access.ts';
 import { type Bundle, chooseSpec } from '../../proto/policy/bundle.ts';
 import { reasonName } from '../../proto/reasons.ts';
 import type { Admission } from '../admission/admission.ts';
-import { hideCredentials, type SidecarConfig } from '../config.ts';
+import type { SidecarConfig } from '../config.ts';
 import type { Target } from '../exchange/targets.ts';
 import type { TrafficStats } from '../exchange/traffic-stats.ts';
 import type { FlowReading, StreamView } from '../http2/flow-view.ts';

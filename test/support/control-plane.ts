@@ -34,7 +34,7 @@ export async function startTestControlPlane(
   const argv = ['--listen', '127.0.0.1:0', '--nats', natsUrl, ...(options.argv ?? [])];
   const parsed = parseOptions(controlPlaneOptions, { argv, env: {} });
   if (!parsed.ok || parsed.help) throw new Error(`bad options: ${JSON.stringify(parsed)}`);
-  const checked = checkConfig(parsed.values, { natsToken: undefined, apiToken: options.apiToken });
+  const checked = checkConfig(parsed.values, { apiToken: options.apiToken });
   if (!checked.ok) throw new Error(checked.errors.join('; '));
   const logged: { msg: string; fields?: unknown }[] = [];
   const log: Log = createLog('debug', ({ msg, fields }) => logged.push({ msg, fields }));

@@ -9,6 +9,8 @@ export interface TestNatsServerOptions {
   readonly dir?: string;
   readonly port?: number;
   readonly token?: string;
+  /** Further lines of its configuration. */
+  readonly more?: string;
 }
 
 export interface TestNatsServer {
@@ -26,7 +28,8 @@ export interface TestNatsServer {
 
 export async function startNatsServer(options: TestNatsServerOptions = {}): Promise<TestNatsServer> {
   const dir = options.dir ?? tempDir('nats').path;
-  const settings = { dir, ...(options.token === undefined ? {} : { token: options.token }) };
+  const { token, more } = options;
+  const settings = { dir, ...(token === undefined ? {} : { token }), ...(more === undefined ? {} : { more }) };
   let current: NatsServerProcess = await startProcess({ ...settings, port: options.port ?? 0 });
   const { url, port, logFile } = current;
   return {

@@ -7,7 +7,7 @@ import { parseOptions } from '../../proto/kernel/options.ts';
 import { parsePolicyYaml } from '../../proto/policy/parse.ts';
 import type { PolicySpec } from '../../proto/policy/schema.ts';
 import { Sidecar } from '../../sidecar/app.ts';
-import { checkConfig, sidecarOptions } from '../../sidecar/config.ts';
+import { checkConfig, natsAccessOf, sidecarOptions } from '../../sidecar/config.ts';
 import { policiesByTarget } from '../../sidecar/policy/policy-file.ts';
 
 export interface RunningSidecar {
@@ -41,7 +41,12 @@ export async function startSidecar(setup: SidecarSetup): Promise<RunningSidecar>
   if (!parsed.ok || parsed.help) throw new Error(`bad settings: ${JSON.stringify(parsed)}`);
   const errors = checkConfig(parsed.values);
   if (errors.length > 0) throw new Error(errors.join('; '));
-  const secrets = { natsToken: undefined, meshToken: setup.meshToken, metricsToken: setup.metricsToken };
+  const reach = natsAccessOf(parsed.values, {});
+  const secrets = {
+    nats: reach?.ok ? reach.access : undefined,
+    meshToken: setup.meshToken,
+    metricsToken: setup.metricsToken,
+  };
   const facts = { instance: 'test-0', incarnation: 'i1', version: 'test', seed: 1 };
   const sidecar = new Sidecar(parsed.values, secrets, facts, specsOf(setup.policy), setup.log ?? silentLog);
   const addresses = await sidecar.start();

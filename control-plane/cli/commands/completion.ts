@@ -42,6 +42,7 @@ const nouns: Readonly<Record<string, readonly string[]>> = {
   get: ['services', 'instances', 'policies'],
   delete: ['policy'],
   probe: ['ready', 'live'],
+  'nats-permissions': ['control-plane', 'sidecar', 'template'],
   completion: ['bash', 'zsh', 'fish'],
 };
 

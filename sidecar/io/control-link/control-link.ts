@@ -6,7 +6,16 @@
  *   up    heartbeats (state, every second) · reports (counts, at once on failures) · acks (each bundle)
  *   down  bundles, endpoints (pushed, and read back) · verdicts (expire) · commands
  */
-import { buckets, keys, parseServiceKey, type ServiceName, serviceKey, subjects } from '../../../proto/subjects.ts';
+import type { NatsAccess } from '../../../proto/nats-access.ts';
+import {
+  buckets,
+  keys,
+  parseServiceKey,
+  type ServiceName,
+  serviceKey,
+  sidecarInbox,
+  subjects,
+} from '../../../proto/subjects.ts';
 import { BundleSync } from './bundle-sync.ts';
 import type { Bus } from './bus.ts';
 import { type FleetCodec, loadFleetCodec } from './codec.ts';
@@ -20,9 +29,8 @@ import { Reporter } from './reporter.ts';
 import { VerdictSync } from './verdict-sync.ts';
 import { WatchedKeys } from './watched-keys.ts';
 
-export interface ControlLinkOptions {
+export interface ControlLinkOptions extends Partial<NatsAccess> {
   readonly servers: readonly string[];
-  readonly token?: string | undefined;
   /** Where the last known good bundles are kept; undefined = nowhere. */
   readonly dataDir?: string | undefined;
   /** For what else speaks over the one connection. */
@@ -132,8 +140,10 @@ class Road {
     this.bundles = bundles;
     this.bus = new NatsBus({
       servers: options.servers,
-      token: options.token,
+      tls: options.tls,
+      credential: options.credential ?? { kind: 'none' },
       name: identity.instance,
+      inboxPrefix: sidecarInbox(identity, identity.instance),
       random,
       log,
       onConnect: () => this.onConnect(),

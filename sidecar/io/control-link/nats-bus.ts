@@ -3,15 +3,16 @@
  * and drop what was not sent, so whoever uses the bus sends its full state at `onConnect`. The client is imported only
  * when there is a server to talk to, so that a standalone sidecar never loads it.
  */
+import { readFileSync } from 'node:fs';
 import type { Msg, NatsConnection } from 'nats';
 import { jitter, type Random } from '../../../proto/kernel/random.ts';
+import { type NatsAccess, natsAuthenticator } from '../../../proto/nats-access.ts';
 import type { Bus, BusMessage, RequestOptions } from './bus.ts';
 import type { Log } from './mesh.ts';
 
-export interface NatsBusOptions {
-  readonly servers: readonly string[];
-  readonly token?: string | undefined;
+export interface NatsBusOptions extends NatsAccess {
   readonly name: string;
+  readonly inboxPrefix: string;
   readonly random: Random;
   readonly log: Log;
   /** After the first connection and after each reconnection. */
@@ -42,7 +43,7 @@ export class NatsBus implements Bus {
 
   constructor(options: NatsBusOptions) {
     this.options = options;
-    this.inbox = `_INBOX.${options.name}`;
+    this.inbox = options.inboxPrefix;
     this.running = this.run();
   }
 
@@ -86,18 +87,13 @@ export class NatsBus implements Bus {
     const { connection, nats } = this;
     if (!connection || !nats || !this.up) throw new Error(`not connected to NATS: ${bucket} ${key} was not read`);
     const subject = `$KV.${bucket}.${key}`;
-    try {
-      const reply = await connection.request(`$JS.API.DIRECT.GET.KV_${bucket}.${subject}`, undefined, {
-        timeout: requestTimeoutMs,
-      });
-      if (reply.headers?.code === 404) return null;
-      if (reply.headers && reply.headers.code >= 400) throw new Error(`${subject}: ${reply.headers.description}`);
-      return reply.headers?.get('KV-Operation') ? null : reply.data;
-    } catch (error) {
-      // Nobody answers direct gets when the bucket does not exist, or was made without them.
-      if (!(error instanceof nats.NatsError) || error.code !== nats.ErrorCode.NoResponders) throw error;
-    }
-    return lastStored(connection, bucket, subject);
+    // Nobody answers while the bucket does not exist: that rejects, and the caller asks again.
+    const reply = await connection.request(`$JS.API.DIRECT.GET.KV_${bucket}.${subject}`, undefined, {
+      timeout: requestTimeoutMs,
+    });
+    if (reply.headers?.code === 404) return null;
+    if (reply.headers && reply.headers.code >= 400) throw new Error(`${subject}: ${reply.headers.description}`);
+    return reply.headers?.get('KV-Operation') ? null : reply.data;
   }
 
   async close(): Promise<void> {
@@ -132,11 +128,12 @@ export class NatsBus implements Bus {
   }
 
   private connect(nats: Nats): Promise<NatsConnection> {
-    const { servers, token, name } = this.options;
+    const { servers, credential, tls, name, inboxPrefix } = this.options;
+    const authenticator = natsAuthenticator(credential, nats, (file) => readFileSync(file, 'utf8'));
     return nats.connect({
       servers: [...servers],
       name,
-      inboxPrefix: this.inbox,
+      inboxPrefix,
       timeout: connectTimeoutMs,
       maxReconnectAttempts: -1,
       reconnectTimeWait: reconnectWaitMs,
@@ -144,7 +141,8 @@ export class NatsBus implements Bus {
       reconnectJitterTLS: reconnectJitterMs,
       pingInterval: pingIntervalMs,
       ignoreAuthErrorAbort: true,
-      ...(token === undefined ? {} : { token }),
+      ...(authenticator ? { authenticator } : {}),
+      ...(tls ? { tls } : {}),
     });
   }
 
@@ -204,27 +202,6 @@ function toBusMessage(message: Msg): BusMessage {
     header: (name) => headers?.get(name) ?? '',
     respond: (bytes) => void message.respond(bytes),
   };
-}
-
-/** The slower way to read a key, through the stream's leader. */
-async function lastStored(connection: NatsConnection, bucket: string, subject: string): Promise<Uint8Array | null> {
-  const question = JSON.stringify({ last_by_subj: subject });
-  const reply = await connection.request(`$JS.API.STREAM.MSG.GET.KV_${bucket}`, question, {
-    timeout: requestTimeoutMs,
-  });
-  const answer = reply.json<unknown>();
-  const error = field(answer, 'error');
-  if (field(error, 'code') === 404) return null;
-  if (error !== undefined) throw new Error(`${subject}: ${String(field(error, 'description'))}`);
-  const message = field(answer, 'message');
-  const data = field(message, 'data');
-  const headers = field(message, 'hdrs');
-  if (typeof headers === 'string' && Buffer.from(headers, 'base64').includes('KV-Operation')) return null;
-  return typeof data === 'string' ? Buffer.from(data, 'base64') : null;
-}
-
-function field(value: unknown, name: string): unknown {
-  return typeof value === 'object' && value !== null ? Reflect.get(value, name) : undefined;
 }
 
 /** A wait that ends: what takes longer is left behind, and its failure is nobody's business any more. */

@@ -119,9 +119,15 @@ export class JetStreamSource implements QueueSource {
 
   private async make(): Promise<void> {
     const { bus, stream, consumer, subject, ackWaitMs, ackPendingMax } = this.options;
-    await askJetStream(bus, `CONSUMER.DURABLE.CREATE.${stream}.${consumer}`, {
+    // With the filter in the subject, permissions at NATS can confine a service to what is meant for it.
+    const call =
+      subject === ''
+        ? `CONSUMER.DURABLE.CREATE.${stream}.${consumer}`
+        : `CONSUMER.CREATE.${stream}.${consumer}.${subject}`;
+    await askJetStream(bus, call, {
       stream_name: stream,
       config: {
+        ...(subject === '' ? {} : { name: consumer }),
         durable_name: consumer,
         ack_policy: 'explicit',
         deliver_policy: 'all',

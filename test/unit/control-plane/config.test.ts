@@ -2,13 +2,13 @@
  * The control plane refuses settings that cannot be, and listeners without a credential.
  */
 import { describe, expect, it } from 'vitest';
-import { checkConfig, controlPlaneOptions } from '../../../control-plane/config.ts';
+import { checkConfig, controlPlaneOptions, type Secrets } from '../../../control-plane/config.ts';
 import { parseOptions } from '../../../proto/kernel/options.ts';
 
-function check(argv: string[], secrets: { natsToken?: string; apiToken?: string } = {}) {
+function check(argv: string[], secrets: Partial<Secrets> = {}) {
   const parsed = parseOptions(controlPlaneOptions, { argv, env: {} });
   if (!parsed.ok || parsed.help) throw new Error(JSON.stringify(parsed));
-  return checkConfig(parsed.values, { natsToken: secrets.natsToken, apiToken: secrets.apiToken });
+  return checkConfig(parsed.values, { apiToken: undefined, ...secrets });
 }
 
 describe('control plane settings', () => {
@@ -22,21 +22,13 @@ describe('control plane settings', () => {
       ok: false,
       errors: [
         '--listen 0.0.0.0:15080 is reachable from elsewhere: that needs --api-token-file (or WEIR_API_TOKEN)',
-        '--nats nats.example:4222 is beyond loopback: that needs --nats-token-file or credentials in the address',
+        '--nats nats.example:4222 is beyond loopback: that needs --nats-token-file, --nats-user, --nats-nkey-file, ' +
+          '--nats-creds-file or --nats-cert-file',
       ],
     });
     const secrets = { natsToken: 'nats-secret', apiToken: 'api-secret' };
     expect(check(['--listen', '0.0.0.0:15080', '--nats', 'nats://nats.example:4222'], secrets)).toMatchObject({
       ok: true,
-    });
-  });
-
-  it('take credentials from the address, a lone user as a token', () => {
-    expect(check(['--nats', 'nats://u:p@a:1,nats://u:p@b'])).toMatchObject({
-      config: { natsAccess: { servers: ['a:1', 'b:4222'], user: 'u', password: 'p', token: undefined } },
-    });
-    expect(check(['--nats', 'nats://secret@a'])).toMatchObject({
-      config: { natsAccess: { token: 'secret', user: undefined } },
     });
   });
 
