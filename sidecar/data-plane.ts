@@ -16,6 +16,7 @@ import type { PolicySpec } from '../proto/policy/schema.ts';
 import { DeliveryCredit } from './admission/delivery-credit.ts';
 import { alone, ownerOf } from './admission/seat.ts';
 import { SelfShedder } from './admission/self-shedder.ts';
+import { StreamAllowance } from './admission/stream-allowance.ts';
 import { serviceNameOf, splitPair } from './config.ts';
 import type { Common, DataPlaneOptions, ListeningAddresses } from './data-plane-options.ts';
 import type { ExchangeContext } from './exchange/context.ts';
@@ -37,7 +38,7 @@ import { clock, tick } from './io/clock.ts';
 import { flowBudget, startFlowBudget } from './io/flow-budget.ts';
 import { heapShare } from './io/heap.ts';
 import { LimitLog, limitTrips } from './io/limit-trips.ts';
-import { type Entrance, Listener, type ListenPlace } from './io/listener.ts';
+import { type Entrance, Listener, type ListenPlace, type StreamsFor } from './io/listener.ts';
 import type { Plane } from './io/plane.ts';
 import type { OverloadReading } from './io/plane-readings.ts';
 import { type PriorityReading, priorityReading } from './io/priority-metrics.ts';
@@ -165,7 +166,9 @@ export class DataPlane implements Plane {
     if (config.app !== undefined) {
       const { acceptor, stats } = this.proxyTls;
       const entrance = { tls: acceptor, proxyProtocol: config.proxyProtocol, stats };
-      this.inbound = this.createListener(this.inboundSide(config.app), entrance);
+      const allowance = new StreamAllowance(this.limits.concurrentStreamsMax);
+      const streamsFor: StreamsFor = (nowMs) => allowance.streamsFor(this.policy.room, nowMs);
+      this.inbound = this.createListener(this.inboundSide(config.app), entrance, streamsFor);
       addresses.inbound = await this.inbound.listen(at('inbound'));
       const own = this.inboundSide(config.app, true);
       this.deliveries = new Deliveries(this.context, own, () => this.timers.wake());
@@ -329,8 +332,12 @@ export class DataPlane implements Plane {
     return meshToken === undefined ? null : new MeshToken(meshToken, isRequired);
   }
 
-  private createListener(side: InboundSide | OutboundSide, entrance: Entrance | null = null): Listener {
-    const listener = new Listener(this.context, side, this.limits, entrance, () => this.timers.wake());
+  private createListener(
+    side: InboundSide | OutboundSide,
+    entrance: Entrance | null = null,
+    streamsFor: StreamsFor | null = null,
+  ): Listener {
+    const listener = new Listener(this.context, side, this.limits, entrance, streamsFor, () => this.timers.wake());
     this.listeners.push(listener);
     return listener;
   }

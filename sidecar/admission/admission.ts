@@ -141,6 +141,13 @@ export class Admission {
     return this.ledger.serviceMs;
   }
 
+  /** Requests that there is room for: in the app, in the queue, and as the long streams that there are. In shadow everybody. */
+  get room(): number {
+    const { queue, shadow } = this.settings;
+    if (shadow === true) return Number.POSITIVE_INFINITY;
+    return this.limit + (queue === null ? 0 : queue.requestsMax) + this.longStreams;
+  }
+
   /** Whether this thread's part needs expire(): somebody waits here. */
   get isWaiting(): boolean {
     return this.queue.size > 0;

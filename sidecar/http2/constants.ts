@@ -38,6 +38,11 @@ export const SettingId = {
   maxHeaderListSize: 6,
   /** RFC 8441 §3. */
   enableConnectProtocol: 8,
+  /**
+   * Ours, of those for experiments (RFC 7540 §11.3): a client that sends it is a sidecar of Weir. Others ignore it, as they
+   * have to ignore whatever they do not know (RFC 9113 §6.5.2). It proves nothing, and gives nobody anything.
+   */
+  weirPeer: 0xf3e1,
 } as const;
 
 export const ErrorCode = {

@@ -29,7 +29,7 @@ export function writeGreeting(
   }
   if (isServer) {
     settings.push([SettingId.maxConcurrentStreams, limits.concurrentStreamsMax], [SettingId.enableConnectProtocol, 1]);
-  } else settings.push([SettingId.enablePush, 0]);
+  } else settings.push([SettingId.enablePush, 0], [SettingId.weirPeer, 1]);
   writeSettings(output, settings);
 }
 

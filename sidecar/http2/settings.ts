@@ -12,6 +12,8 @@ export interface PeerSettings {
   headerListBytesMax: number;
   /** The peer takes extended CONNECT (RFC 8441 §3). */
   connectProtocolEnabled: boolean;
+  /** The peer says that it is a sidecar like us. */
+  isWeir: boolean;
 }
 
 export function initialPeerSettings(): PeerSettings {
@@ -23,6 +25,7 @@ export function initialPeerSettings(): PeerSettings {
     frameBytesMax: defaultFrameBytesMax,
     headerListBytesMax: Number.POSITIVE_INFINITY,
     connectProtocolEnabled: false,
+    isWeir: false,
   };
 }
 
@@ -54,6 +57,9 @@ export function applySetting(settings: PeerSettings, id: number, value: number):
       // Once given it cannot be taken back.
       if (value > 1 || (value === 0 && settings.connectProtocolEnabled)) return ErrorCode.protocolError;
       settings.connectProtocolEnabled = value === 1;
+      return 0;
+    case SettingId.weirPeer:
+      settings.isWeir = value > 0;
       return 0;
     default:
       return 0;

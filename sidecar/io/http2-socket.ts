@@ -30,6 +30,8 @@ export interface Http2SocketOwner {
   onGoaway(): void;
   /** The connection is over; `detail` says why when it was an error of the peer. */
   onClosed(detail: string): void;
+  /** A few times a second. */
+  onTick?(nowMs: number): void;
 }
 
 export class Http2Socket implements ConnectionEvents, Flushable, Ticking {
@@ -71,6 +73,7 @@ export class Http2Socket implements ConnectionEvents, Flushable, Ticking {
 
   onTick(nowMs: number): void {
     this.connection.onTick(nowMs);
+    this.owner.onTick?.(nowMs);
   }
 
   /** Since when the socket has not taken what was written; Infinity while it has. */

@@ -8,6 +8,7 @@ import type { ExchangeContext, Side } from '../exchange/context.ts';
 import { Exchange } from '../exchange/exchange.ts';
 import { Protocol } from '../exchange/http-stream.ts';
 import type { Peer } from '../exchange/peer.ts';
+import { AnnouncedStreams } from '../http2/announced-streams.ts';
 import { ErrorCode } from '../http2/constants.ts';
 import type { HeaderList } from '../http2/hpack/field.ts';
 import type { ConnectionLimits } from '../http2/limits.ts';
@@ -35,6 +36,9 @@ export interface Entrance {
 /** An address of its own, or a descriptor that was bound for several threads. */
 export type ListenPlace = ListenAddress | { readonly fd: number };
 
+/** How many streams callers that are sidecars of Weir should have open at a time, as of now. */
+export type StreamsFor = (nowMs: number) => number;
+
 /**
  * Connections the kernel may hold until we accept them, as far as it allows (somaxconn). Node's 511 is less than the
  * callers that come back at once after an outage; who finds it full tries again a second later.
@@ -46,6 +50,8 @@ export class Listener {
   private readonly side: Side;
   private readonly limits: ConnectionLimits;
   private readonly entrance: Entrance | null;
+  /** null = as many as `limits` says, at all times. */
+  private readonly streamsFor: StreamsFor | null;
   /** Told of each request before it begins. */
   private readonly onRequest: () => void;
   private readonly server: net.Server;
@@ -61,12 +67,14 @@ export class Listener {
     side: Side,
     limits: ConnectionLimits,
     entrance: Entrance | null,
+    streamsFor: StreamsFor | null,
     onRequest: () => void,
   ) {
     this.context = context;
     this.side = side;
     this.limits = limits;
     this.entrance = entrance;
+    this.streamsFor = streamsFor;
     this.onRequest = onRequest;
     this.http1 = new Http1Server(limits, {
       onRequest: (stream, head, endStream, socket) => {
@@ -186,6 +194,10 @@ export class Listener {
     return new Http2Socket(socket, true, this.limits, owner);
   }
 
+  tell(announced: AnnouncedStreams, nowMs: number): void {
+    if (this.streamsFor !== null) announced.tell(this.streamsFor(nowMs), nowMs);
+  }
+
   forget(connection: DownstreamConnection): void {
     this.http2.delete(connection);
   }
@@ -195,11 +207,17 @@ class DownstreamConnection implements Http2SocketOwner {
   readonly socket: Http2Socket;
   private readonly listener: Listener;
   private readonly peer: Peer;
+  private readonly announced: AnnouncedStreams;
 
   constructor(listener: Listener, socket: net.Socket, peer: Peer) {
     this.listener = listener;
     this.peer = peer;
     this.socket = listener.open(socket, this);
+    this.announced = new AnnouncedStreams(this.socket.connection);
+  }
+
+  onTick(nowMs: number): void {
+    this.listener.tell(this.announced, nowMs);
   }
 
   get peerAddress(): string {

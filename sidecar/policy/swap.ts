@@ -153,6 +153,14 @@ export class LivePolicy {
     return sum;
   }
 
+  /** Requests that there is room for, in all threads; Infinity where some have no limit. */
+  get room(): number {
+    let sum = 0;
+    for (const { admission } of this.limits()) sum += admission === null ? Number.POSITIVE_INFINITY : admission.room;
+    for (const { inbound } of this.liveRoutes.values()) sum += waitingMaxOf(inbound);
+    return sum + waitingMaxOf(this.liveInbound);
+  }
+
   /** Refuses whoever has waited too long. */
   expire(nowMs: number): void {
     this.liveInbound.admission?.expire(nowMs);
@@ -250,6 +258,11 @@ export class LivePolicy {
     const { onTransition } = this;
     return new LiveRoute(name, this.sharing, given, onTransition && ((transition) => onTransition(transition, name)));
   }
+}
+
+/** Requests that may wait for their turn at its rate limits. */
+function waitingMaxOf({ rules }: LiveInbound): number {
+  return rules.reduce((sum, { settings }) => sum + settings.waitingMax, 0);
 }
 
 interface BuiltRoute {
