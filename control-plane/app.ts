@@ -27,6 +27,7 @@ import type { Bus } from './service/bus.ts';
 import type { Clock } from './service/clock.ts';
 import { EndpointService } from './service/endpoint-service.ts';
 import { FleetService } from './service/fleet-service.ts';
+import { ImpactService } from './service/impact-service.ts';
 import { Leadership } from './service/leadership.ts';
 import { PolicyHistory } from './service/policy-history.ts';
 import { PolicyService } from './service/policy-service.ts';
@@ -209,6 +210,7 @@ export async function startControlPlane(options: ControlPlaneOptions): Promise<C
     policies,
     history,
     rollouts,
+    impacts: new ImpactService({ bus, fleet: fleet.view, clock }),
     fleet,
     token: config.apiToken,
     isLoopback: isLoopbackHost(config.listen.host),

@@ -83,7 +83,11 @@ export const PolicyStatusView = Type.Object({
   applied: Type.Number(),
   expected: Type.Number(),
   rejected: Type.Array(Type.Object({ instance: Type.String(), message: Type.String() })),
+  /** Heard, but not about this bundle yet. */
   behind: Type.Array(Type.String()),
+  /** Heard of it and keep it back for now. */
+  held: Type.Array(Type.String()),
+  summary: Type.String({ description: 'One line: "97/100: 2 stale, 1 refused because …".' }),
 });
 export type PolicyStatusView = Static<typeof PolicyStatusView>;
 

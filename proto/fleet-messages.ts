@@ -222,6 +222,7 @@ export interface Command {
   readonly v: number;
   readonly name: string;
   readonly mustUnderstand: readonly string[];
+  readonly json: string;
 }
 
 export interface CommandReply {

@@ -239,6 +239,14 @@ export const sidecarOptions = defineOptions({
     default: 0.01,
     description: 'Share of requests in the access log.',
   },
+  recordRequests: {
+    kind: 'integer',
+    min: 0,
+    max: 262_144,
+    default: 16_384,
+    description:
+      'Requests to the app that are remembered, without header fields, to tell what a policy would do with them; 24 bytes each. 0: none, and nobody can tell.',
+  },
   bufferMax: {
     kind: 'size',
     min: 1024 * 1024,

@@ -29,6 +29,7 @@ import { OutboundSide } from './exchange/outbound.ts';
 import { protocolChoice } from './exchange/protocol-choice.ts';
 import { RequestPriority } from './exchange/request-priority.ts';
 import { type Target, Targets } from './exchange/targets.ts';
+import { type RecordedTraffic, TrafficRecording } from './exchange/traffic-recording.ts';
 import { TrafficStats } from './exchange/traffic-stats.ts';
 import { Trust } from './exchange/trust.ts';
 import { type FlowReading, readFlow, type StreamView, viewStreams } from './http2/flow-view.ts';
@@ -43,6 +44,7 @@ import type { Plane } from './io/plane.ts';
 import type { OverloadReading } from './io/plane-readings.ts';
 import { type PriorityReading, priorityReading } from './io/priority-metrics.ts';
 import { Deliveries, type DeliveryRequest } from './io/queue/deliveries.ts';
+import { Recorder } from './io/recorder.ts';
 import { accessLimiter, RequestLog } from './io/request-log.ts';
 import { type StaleReading, staleReading } from './io/stale-metrics.ts';
 import { Timers } from './io/timers.ts';
@@ -84,6 +86,7 @@ export class DataPlane implements Plane {
   private readonly priority: RequestPriority;
   private readonly requestLog: RequestLog;
   private readonly breakerLog: BreakerLog;
+  private readonly recording: TrafficRecording;
   private readonly context: ExchangeContext;
   private readonly listeners: Listener[] = [];
   private readonly healthChecks: HealthChecks;
@@ -118,12 +121,13 @@ export class DataPlane implements Plane {
     const lines = common === null ? accessLimiter() : accessLimiter(common.accessLines, ownerOf(common.seat));
     this.requestLog = new RequestLog(log, this.random, config.accessLogSample, lines);
     this.breakerLog = new BreakerLog(log, (target) => this.onBreakerTransition?.(target));
+    this.recording = new TrafficRecording(Math.max(1, Math.floor(config.recordRequests / (common?.seat.count ?? 1))));
     this.context = {
       budget: flowBudget,
       clock,
       wheel: this.wheel,
       upstreams: this.pool,
-      observer: this.requestLog,
+      observer: config.recordRequests === 0 ? this.requestLog : new Recorder(this.recording, this.requestLog),
       random: this.random,
     };
     this.delivery = new DeliveryCredit(common?.delivery);
@@ -231,6 +235,10 @@ export class DataPlane implements Plane {
   }
 
   refresh(): void {}
+
+  recordedTraffic(): RecordedTraffic {
+    return this.recording.snapshot();
+  }
 
   get connections(): number {
     return this.listeners.reduce((sum, listener) => sum + listener.connectionCount, 0);

@@ -74,6 +74,9 @@ async function work(port: MessagePort, start: WorkerStart): Promise<void> {
       case 'streams':
         main.say({ kind: 'streams', id: message.id, views: plane.streamViews() });
         break;
+      case 'recorded':
+        main.say({ kind: 'recorded', id: message.id, recorded: plane.recordedTraffic() });
+        break;
       case 'drain':
         plane.drain();
         main.say({ kind: 'readings', readings: readingsOf(plane) });

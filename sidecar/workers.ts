@@ -19,6 +19,7 @@ import { type SidecarConfig, serviceNameOf, splitPair } from './config.ts';
 import type { ListeningAddresses } from './data-plane-options.ts';
 import { ContextTable } from './exchange/context-table.ts';
 import { type Target, Targets } from './exchange/targets.ts';
+import { mergeRecorded, type RecordedTraffic } from './exchange/traffic-recording.ts';
 import { TrafficStats } from './exchange/traffic-stats.ts';
 import { filePolicyOrigin } from './file-policies.ts';
 import { mostHeld, type StreamView } from './http2/flow-view.ts';
@@ -83,6 +84,7 @@ export class Workers implements Plane, SeatOwner {
   /** Of policies: '' where it is in force, else why not. */
   private readonly rounds = new Rounds<string>();
   private readonly views = new Rounds<StreamView[]>();
+  private readonly recordings = new Rounds<RecordedTraffic>();
   private readonly breakerLog: BreakerLog;
   private readonly sockets = new Map<string, BoundSocket>();
   private isDraining = false;
@@ -134,8 +136,7 @@ export class Workers implements Plane, SeatOwner {
 
   async close(): Promise<void> {
     await Promise.all(this.seats.map((seat) => seat.close()));
-    this.rounds.close();
-    this.views.close();
+    for (const rounds of [this.rounds, this.views, this.recordings]) rounds.close();
     for (const socket of this.sockets.values()) socket.close();
   }
 
@@ -238,11 +239,12 @@ export class Workers implements Plane, SeatOwner {
     return this.readings.flow;
   }
 
+  async recordedTraffic(): Promise<RecordedTraffic> {
+    return mergeRecorded(await this.askAll(this.recordings, 'recorded'));
+  }
+
   async streamViews(): Promise<StreamView[]> {
-    const views = await this.views.ask(this.running(), (id) => {
-      for (const seat of this.seats) seat.post({ kind: 'streams', id });
-    });
-    return mostHeld(views.flat());
+    return mostHeld((await this.askAll(this.views, 'streams')).flat());
   }
 
   get limitTrips(): Float64Array {
@@ -294,6 +296,9 @@ export class Workers implements Plane, SeatOwner {
       case 'streams':
         this.views.answer(message.id, seat, message.views);
         break;
+      case 'recorded':
+        this.recordings.answer(message.id, seat, message.recorded);
+        break;
       case 'target':
         this.onTargetUsed(seat, message.target, message.traffic);
         break;
@@ -333,8 +338,7 @@ export class Workers implements Plane, SeatOwner {
     }
     this.policy.abandon(seat, tick());
     this.notYetDraining.delete(seat);
-    this.rounds.leave(seat);
-    this.views.leave(seat);
+    for (const rounds of [this.rounds, this.views, this.recordings]) rounds.leave(seat);
   }
 
   private onTargetUsed(seat: number, key: string, traffic: SharedArrayBuffer): void {
@@ -342,6 +346,12 @@ export class Workers implements Plane, SeatOwner {
     const summed = this.outbound.get(key);
     if (target === undefined || summed === undefined) return;
     summed.rows[seat] = traffic;
+  }
+
+  private askAll<Answer>(rounds: Rounds<Answer>, kind: 'streams' | 'recorded'): Promise<Answer[]> {
+    return rounds.ask(this.running(), (id) => {
+      for (const seat of this.seats) seat.post({ kind, id });
+    });
   }
 
   private running(): number[] {

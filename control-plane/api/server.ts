@@ -2,6 +2,7 @@
 import fastify, { type FastifyError, type FastifyInstance } from 'fastify';
 import type { Log } from '../../proto/kernel/log-format.ts';
 import type { FleetService } from '../service/fleet-service.ts';
+import type { ImpactService } from '../service/impact-service.ts';
 import type { PolicyHistory } from '../service/policy-history.ts';
 import type { PolicyService } from '../service/policy-service.ts';
 import type { RolloutService } from '../service/rollout-service.ts';
@@ -9,6 +10,7 @@ import { Access } from './access.ts';
 import { EventStream } from './event-stream.ts';
 import { fleetRoutes } from './fleet-routes.ts';
 import { historyRoutes } from './history-routes.ts';
+import { impactRoutes } from './impact-routes.ts';
 import { OpenApi } from './openapi.ts';
 import { policyRoutes } from './policy-routes.ts';
 import { requestProblem, sendProblem } from './problem.ts';
@@ -20,6 +22,7 @@ export interface ApiOptions {
   readonly policies: PolicyService;
   readonly history: PolicyHistory;
   readonly rollouts: RolloutService;
+  readonly impacts: ImpactService;
   readonly fleet: FleetService;
   readonly token: string | undefined;
   readonly isLoopback: boolean;
@@ -84,6 +87,7 @@ export function createApi(options: ApiOptions): FastifyInstance {
   const by = (): string => access.subject();
   policyRoutes(app, { policies, by });
   historyRoutes(app, { history: options.history, by });
+  impactRoutes(app, options.impacts);
   rolloutRoutes(app, { rollouts: options.rollouts, policies, by });
 
   const stopWatching = fleet.onChange(() => events.changed());

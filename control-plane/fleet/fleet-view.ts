@@ -163,6 +163,10 @@ export class FleetView {
     return callers;
   }
 
+  instancesOf(service: string): Iterable<InstanceRecord> {
+    return this.instances.of(service);
+  }
+
   /** The target's own instances and those of services that call it. */
   *concernedBy(target: string): Iterable<InstanceRecord> {
     for (const record of this.instances.all()) {

@@ -24,6 +24,7 @@ export function policyStatus(
 ): PolicyStatusView {
   const rejected: { instance: string; message: string }[] = [];
   const behind: string[] = [];
+  const held: string[] = [];
   let applied = 0;
   let expected = 0;
   if (bundle) {
@@ -31,9 +32,12 @@ export function policyStatus(
       if (record.state(nowMs) !== 'live') continue;
       expected++;
       const status = record.applied.get(target);
-      if (status?.hash === bundle.hash && status.status === 'applied') applied++;
-      else if (status?.status === 'rejected') rejected.push({ instance: record.key, message: status.message });
-      else behind.push(record.key);
+      const isRejected = status?.status === 'rejected';
+      // Who cannot even read it does not know its hash.
+      if (status?.hash !== bundle.hash && !(isRejected && status.hash === '')) behind.push(record.key);
+      else if (isRejected) rejected.push({ instance: record.key, message: status.message });
+      else if (status.status === 'applied') applied++;
+      else held.push(record.key);
     }
   }
   return {
@@ -43,5 +47,29 @@ export function policyStatus(
     expected,
     rejected: rejected.slice(0, listedMax),
     behind: behind.slice(0, listedMax),
+    held: held.slice(0, listedMax),
+    summary: summaryOf({ applied, expected, rejected, behind, held }),
   };
+}
+
+type Counted = Pick<PolicyStatusView, 'applied' | 'expected' | 'rejected' | 'behind' | 'held'>;
+
+/** `97/100: 2 stale, 1 refused because …` */
+function summaryOf({ applied, expected, rejected, behind, held }: Counted): string {
+  const parts: string[] = [];
+  if (behind.length > 0) parts.push(`${behind.length} stale`);
+  if (held.length > 0) parts.push(`${held.length} held`);
+  if (rejected.length > 0) parts.push(`${rejected.length} refused ${whyOf(rejected)}`);
+  const share = `${applied}/${expected}`;
+  return parts.length === 0 ? share : `${share}: ${parts.join(', ')}`;
+}
+
+/** The reason that most of them give. */
+function whyOf(rejected: PolicyStatusView['rejected']): string {
+  const counts = new Map<string, number>();
+  for (const { message } of rejected) counts.set(message, (counts.get(message) ?? 0) + 1);
+  const [first] = [...counts].sort(([, a], [, b]) => b - a);
+  if (first === undefined) return '';
+  const [message, count] = first;
+  return count === rejected.length ? `because ${message}` : `(${count} because ${message})`;
 }

@@ -6,6 +6,7 @@ import type { PolicySpec } from '../../proto/policy/schema.ts';
 import type { DeliveryCredit } from '../admission/delivery-credit.ts';
 import type { DeliveryEnd } from '../exchange/delivery.ts';
 import type { Targets } from '../exchange/targets.ts';
+import type { RecordedTraffic } from '../exchange/traffic-recording.ts';
 import type { TrafficStats } from '../exchange/traffic-stats.ts';
 import type { StreamView } from '../http2/flow-view.ts';
 import type { LivePolicy, PolicyOrigin } from '../policy/swap.ts';
@@ -35,6 +36,8 @@ export interface Plane extends PlaneReadings {
   streamViews(): StreamView[] | Promise<StreamView[]>;
   /** Empty where requests run in the main thread. */
   readonly workers: readonly WorkerReading[];
+  /** The requests that arrived for the app lately. */
+  recordedTraffic(): RecordedTraffic | Promise<RecordedTraffic>;
   /** Makes the traffic counters say what is so now. */
   refresh(): void;
   /**

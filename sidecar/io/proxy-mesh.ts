@@ -27,6 +27,7 @@ import type { OverloadReading } from './plane-readings.ts';
 import type { PriorityReading } from './priority-metrics.ts';
 import type { QueueReading } from './queue-metrics.ts';
 import type { RateLimitReading } from './rate-limit-metrics.ts';
+import { Rehearsals } from './rehearsals.ts';
 import type { RouteReading } from './route-metrics.ts';
 import type { StaleReading } from './stale-metrics.ts';
 import { ProxyTargetLink } from './target-link.ts';
@@ -54,12 +55,14 @@ export class ProxyMesh implements Mesh, MetricFacts, AdminFacts {
   readonly log: Log;
   private readonly parts: ProxyParts;
   private readonly links = new Map<Target, TargetLink>();
+  private readonly rehearsals: Rehearsals;
 
   constructor(parts: ProxyParts) {
     this.parts = parts;
     this.identity = parts.identity;
     this.random = parts.random;
     this.version = parts.identity.version;
+    this.rehearsals = new Rehearsals(parts.config.service, () => parts.plane.recordedTraffic());
     this.log = (level, message, fields) => parts.log[level](message, fields);
   }
 
@@ -119,6 +122,10 @@ export class ProxyMesh implements Mesh, MetricFacts, AdminFacts {
 
   dump(): unknown {
     return { config: this.config(), stats: this.stats() };
+  }
+
+  rehearse(policy: string) {
+    return this.rehearsals.rehearse(policy);
   }
 
   nowMs(): number {

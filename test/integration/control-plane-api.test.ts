@@ -165,6 +165,7 @@ describe('the description', () => {
       '/v1/namespaces/{namespace}/policies',
       '/v1/namespaces/{namespace}/policies/{name}',
       '/v1/namespaces/{namespace}/policies/{name}/diff',
+      '/v1/namespaces/{namespace}/policies/{name}/impact',
       '/v1/namespaces/{namespace}/policies/{name}/revisions',
       '/v1/namespaces/{namespace}/policies/{name}/revisions/{revision}',
       '/v1/namespaces/{namespace}/policies/{name}/rollback',

@@ -105,6 +105,10 @@ export class FakeMesh implements Mesh {
     return { rssBytes: 1, heapBytes: 1, bufferedBytes: 0, loopLagMs: 0, connections: 0, streams: 0, uptimeMs: 1 };
   }
 
+  async rehearse(policy: string) {
+    return { ok: true, message: '', json: JSON.stringify({ rehearsed: policy.length }) };
+  }
+
   dump(): unknown {
     return { instance: this.identity.instance };
   }

@@ -54,7 +54,7 @@ export class ScriptedSidecars {
       connection.subscribe(subjects.command(one.identity, instance), {
         callback: (_, message) => {
           const command = decodeCommand(message.data);
-          const reply = command && this.behaviour.command?.(instance, command.name, '');
+          const reply = command && this.behaviour.command?.(instance, command.name, command.json);
           message.respond(encodeCommandReply(reply ?? { ok: false, message: 'no such command', json: '' }));
         },
       });

@@ -30,6 +30,8 @@ export interface Mesh {
   heartbeatTraffic(): Traffic[];
   process(): ProcessStatus;
   dump(): unknown;
+  /** What a TrafficPolicy, as JSON, would have done with the traffic that was recorded. Never rejects. */
+  rehearse(policy: string): Promise<{ readonly ok: boolean; readonly message: string; readonly json: string }>;
   nowMs(): number;
   readonly random: Random;
   readonly log: Log;

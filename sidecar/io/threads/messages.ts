@@ -5,6 +5,7 @@
 import type { MessagePort } from 'node:worker_threads';
 import type { LogFields, LogLevel } from '../../../proto/kernel/log-format.ts';
 import type { SidecarConfig } from '../../config.ts';
+import type { RecordedTraffic } from '../../exchange/traffic-recording.ts';
 import type { StreamView } from '../../http2/flow-view.ts';
 import type { StandingPolicy } from '../../policy/swap.ts';
 import type { BreakerTransition } from '../../resilience/breaker.ts';
@@ -49,6 +50,7 @@ export type ToWorker =
   /** Permits were granted to this seat. */
   | { readonly kind: 'granted' }
   | { readonly kind: 'streams'; readonly id: number }
+  | { readonly kind: 'recorded'; readonly id: number }
   | { readonly kind: 'drain' }
   | { readonly kind: 'close' };
 
@@ -59,6 +61,7 @@ export type FromWorker =
   /** `error` is empty when the policy is in force. */
   | { readonly kind: 'applied'; readonly id: number; readonly error: string }
   | { readonly kind: 'streams'; readonly id: number; readonly views: StreamView[] }
+  | { readonly kind: 'recorded'; readonly id: number; readonly recorded: RecordedTraffic }
   /** The first request for a target, in this worker. */
   | { readonly kind: 'target'; readonly target: string; readonly traffic: SharedArrayBuffer }
   | { readonly kind: 'counts'; readonly target: string; readonly counts: TargetCountsView }

@@ -151,6 +151,8 @@ describe('FleetView', () => {
       expected: 4,
       rejected: [{ instance: 'shop/orders/orders-1', message: 'why' }],
       behind: ['shop/payments/payments-1', 'shop/orders/orders-0'],
+      held: [],
+      summary: '1/4: 2 stale, 1 refused because why',
     });
     expect(payments).toMatchObject({ live: 2, draining: 1, callers: ['shop/orders'] });
   });
