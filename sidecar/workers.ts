@@ -31,6 +31,7 @@ import { accessLimiterBytes } from './io/request-log.ts';
 import { type BoundSocket, bindSocket } from './io/threads/descriptors.ts';
 import type { FromWorker, WorkerStart } from './io/threads/messages.ts';
 import { Rounds } from './io/threads/rounds.ts';
+import { SummedTraffic } from './io/threads/summed-traffic.ts';
 import { type SeatOwner, WorkerSeat } from './io/threads/worker-seat.ts';
 import { placesOf } from './places.ts';
 import type { Sharing } from './policy/sharing.ts';
@@ -44,17 +45,6 @@ export interface WorkersOptions {
   readonly seed: number;
   readonly filePolicies: ReadonlyMap<string, PolicySpec>;
   readonly log: Log;
-}
-
-/** Counters of one peer: a row for each seat, and their sum. */
-class SummedTraffic {
-  readonly rows: SharedArrayBuffer[];
-  readonly total: TrafficStats;
-
-  constructor(total: TrafficStats, rows: SharedArrayBuffer[]) {
-    this.total = total;
-    this.rows = rows;
-  }
 }
 
 export class Workers implements Plane, SeatOwner {
