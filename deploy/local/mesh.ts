@@ -9,6 +9,7 @@ import { parseAllDocuments } from 'yaml';
 import { type NatsServerProcess, startNatsServer } from '../../control-plane/cli/nats-server.ts';
 import { Api, type PolicyDocument, poll } from './api.ts';
 import { calibrate } from './load.ts';
+import { nodeFlags } from './node-flags.ts';
 import type { Child, Processes } from './processes.ts';
 import { packageRoot } from './shop.ts';
 import {
@@ -237,6 +238,7 @@ async function startSidecar(processes: Processes, app: App, natsUrl: string): Pr
     name: `sidecar-${app.member.instance}`,
     command: process.execPath,
     args: [
+      ...nodeFlags,
       programs.sidecar,
       ...['--service', `${namespace}/${app.member.kind}`],
       ...['--instance', app.member.instance],

@@ -9,6 +9,7 @@
  * What was taken for an attempt (a place at the endpoint, the breaker's slot) is given back once, in
  * `Side.settleAttempt`, whatever becomes of the request.
  */
+import { Pool } from '../../proto/kernel/pool.ts';
 import { Reason } from '../../proto/reasons.ts';
 import { ErrorCode } from '../http2/constants.ts';
 import type { HeaderList } from '../http2/hpack/field.ts';
@@ -57,8 +58,19 @@ const AttemptState = { connecting: 0, open: 1, over: 2 } as const;
 const resendsMax = 2;
 /** One that a connection left behind when it was told to go (GOAWAY) moves on this often: no server has seen it. */
 const movesMax = 20;
+/** A MB of attempts that wait for their next use. */
+const idleAttemptsMax = 4096;
 /** Advice when nothing could be reached: endpoints come back in seconds, not in milliseconds. */
 export const connectRetryAfterMs = 1000;
+
+export const idleAttempts = new Pool<Attempt>(idleAttemptsMax);
+
+export function openAttempt(owner: AttemptOwner): Attempt {
+  const used = idleAttempts.take();
+  if (used === undefined) return new Attempt(owner);
+  used.open(owner);
+  return used;
+}
 
 export class Attempt implements AttemptView, StreamHandler, UpstreamWaiter {
   address = '';
@@ -88,7 +100,7 @@ export class Attempt implements AttemptView, StreamHandler, UpstreamWaiter {
   /** Where the request's content goes: the stream itself, unless the policy puts something in between. */
   toUp: ContentSink | null = null;
 
-  private readonly owner: AttemptOwner;
+  private owner: AttemptOwner;
   private toDown: ContentSink;
   private shaping: StreamFlow | null = null;
   private state: number = AttemptState.connecting;
@@ -100,6 +112,26 @@ export class Attempt implements AttemptView, StreamHandler, UpstreamWaiter {
     this.owner = owner;
     this.startedMs = owner.context.clock.nowMs;
     this.toDown = owner.down;
+  }
+
+  open(owner: AttemptOwner): void {
+    this.owner = owner;
+    this.startedMs = owner.context.clock.nowMs;
+    this.toDown = owner.down;
+  }
+
+  /** Both sides of its one stream have ended, in order, and nothing stands in between. */
+  get isPlain(): boolean {
+    if (this.isReset || this.shaping !== null || this.moves > 0 || this.resends > 0) return false;
+    return this.up?.isClosed === true;
+  }
+
+  /** Its request, which is the last to know of it, has done with it. */
+  retire(): void {
+    const { up } = this;
+    this.clear();
+    idleAttempts.give(this);
+    up?.release?.();
   }
 
   get isOpen(): boolean {
@@ -280,5 +312,31 @@ export class Attempt implements AttemptView, StreamHandler, UpstreamWaiter {
     this.address = '';
     this.begin();
     return true;
+  }
+
+  private clear(): void {
+    this.address = '';
+    this.number = 1;
+    this.avoid = '';
+    this.place = AttemptPlace.main;
+    this.endpoint = null;
+    this.breaker = null;
+    this.isProbe = false;
+    this.generation = 0;
+    this.status = 0;
+    this.grpcStatus = '';
+    this.responseReason = '';
+    this.connectionLost = false;
+    this.refusal = Reason.noEndpoints;
+    this.answeredMs = 0;
+    this.readsLoad = false;
+    this.load = '';
+    this.forwardedMs = 0;
+    this.connectingMs = 0;
+    this.isAnswered = false;
+    this.isReset = false;
+    this.up = null;
+    this.toUp = null;
+    this.state = AttemptState.connecting;
   }
 }

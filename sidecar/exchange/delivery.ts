@@ -67,22 +67,14 @@ export class Delivery implements Observer {
 
   constructor(options: DeliveryOptions) {
     this.options = options;
-    const { context, side, head, body, protocol } = options;
-    this.exchange = new Exchange(
-      { ...context, observer: this },
-      side,
-      this.sink,
-      head,
-      body.length === 0,
-      protocol,
-      peer,
-    );
+    const { context, side, head } = options;
+    this.exchange = new Exchange({ ...context, observer: this }, side, this.sink, head);
     this.exchange.tier = Tier.background;
   }
 
   begin(): void {
-    const { body } = this.options;
-    this.exchange.begin();
+    const { body, protocol } = this.options;
+    this.exchange.begin(body.length === 0, protocol, peer);
     if (body.length > 0 && !this.exchange.isSettled) this.exchange.onData(body, 0, body.length, true);
   }
 

@@ -9,6 +9,7 @@
  * an upstream the attempt's (attempt.ts); the exchange makes sure that whatever happens, the outcome is settled exactly
  * once and permits go back.
  */
+import type { Pool } from '../../proto/kernel/pool.ts';
 import { Reason } from '../../proto/reasons.ts';
 import { ErrorCode } from '../http2/constants.ts';
 import type { HeaderList } from '../http2/hpack/field.ts';
@@ -19,12 +20,12 @@ import type { RetryPolicy } from '../resilience/retry-policy.ts';
 import { AttemptEnd } from '../resilience/retry-rules.ts';
 import { countWouldReject, outcomeOfReason } from './accounting.ts';
 import { type Answer, answerFor, grpcTrailersFor, sendAnswer, withSignal } from './answers.ts';
-import { Attempt, connectRetryAfterMs } from './attempt.ts';
+import { type Attempt, connectRetryAfterMs, openAttempt } from './attempt.ts';
 import type { ExchangeContext, Side } from './context.ts';
 import type { ContentSink, HttpStream } from './http-stream.ts';
 import type { ParkingOwner } from './parking.ts';
 import type { Peer } from './peer.ts';
-import { contentOf, heldContentMax, keptIn, type Replay } from './replay.ts';
+import { contentOf, keptIn, type Replay } from './replay.ts';
 import { RequestState } from './request-state.ts';
 import { endOfReset, reasonOfReset, resetTowardCaller, resetTowardUpstream } from './reset-codes.ts';
 import { StandIn, type StandInOwner, type Trouble } from './stand-in.ts';
@@ -33,22 +34,11 @@ import { beginTries, Tries, type TriesOwner } from './tries.ts';
 const Phase = { admitting: 0, queued: 1, connecting: 2, forwarding: 3, settled: 4 } as const;
 
 export class Exchange extends RequestState implements TriesOwner, StandInOwner, ParkingOwner, StreamHandler {
-  readonly context: ExchangeContext;
-  readonly side: Side;
-  readonly down: HttpStream;
-  readonly head: HeaderList;
-  readonly protocol: number;
-  readonly peerAddress: string;
-  readonly peerIdentity: string;
-  startedMs: number;
-  endedMs: number;
-  /** What this request may make us hold while it waits: its head, and a window of content still to come. */
-  readonly bytes: number;
-  queueSlot = -1;
-  status = 0;
-  grpcStatus = '';
-
-  retryPolicy: RetryPolicy | null = null;
+  /** Where it goes when nobody holds it any more; null = somebody may (see recycling.ts). */
+  pool: Pool<Exchange> | null = null;
+  context: ExchangeContext;
+  side: Side;
+  down: HttpStream;
   attempt: Attempt | null = null;
   private tries: Tries | null = null;
   private standIn: StandIn | null = null;
@@ -61,27 +51,11 @@ export class Exchange extends RequestState implements TriesOwner, StandInOwner, 
   /** What was sent of the request's content; null while there was none. */
   private replay: Replay | null = null;
 
-  constructor(
-    context: ExchangeContext,
-    side: Side,
-    down: HttpStream,
-    head: HeaderList,
-    endStream: boolean,
-    protocol: number,
-    peer: Peer,
-  ) {
-    super();
+  constructor(context: ExchangeContext, side: Side, down: HttpStream, head: HeaderList) {
+    super(head);
     this.context = context;
     this.side = side;
     this.down = down;
-    this.head = head;
-    this.bytes = head.bytes + (endStream ? 0 : heldContentMax(head.contentLength));
-    this.protocol = protocol;
-    this.peerAddress = peer.address;
-    this.peerIdentity = peer.identity;
-    this.startedMs = context.clock.nowMs;
-    this.endedMs = endStream ? this.startedMs : -1;
-    down.handler = this;
   }
 
   get address(): string {
@@ -104,7 +78,9 @@ export class Exchange extends RequestState implements TriesOwner, StandInOwner, 
     return this.phase === Phase.settled;
   }
 
-  begin(): void {
+  begin(endStream: boolean, protocol: number, peer: Peer): void {
+    this.arrive(endStream, protocol, peer, this.context.clock.nowMs);
+    this.down.handler = this;
     const decision = this.side.admit(this);
     if (this.fallback !== null) this.standIn = new StandIn(this, this.fallback);
     if (decision === 0) {
@@ -141,7 +117,7 @@ export class Exchange extends RequestState implements TriesOwner, StandInOwner, 
     // We are a proxy for services, not a tunnel to wherever the caller likes (RFC 9110 §9.3.6).
     if (this.head.method === 'CONNECT' && this.head.protocol === '') return this.refuse(Reason.connectRefused, 0);
     this.phase = Phase.connecting;
-    const attempt = new Attempt(this);
+    const attempt = openAttempt(this);
     this.attempt = attempt;
     if (this.retryPolicy !== null) this.tries = beginTries(this, this.retryPolicy, attempt);
     attempt.begin();
@@ -393,5 +369,31 @@ export class Exchange extends RequestState implements TriesOwner, StandInOwner, 
     this.parking?.end(this);
     this.side.settle(this, outcome, reason);
     this.context.observer.onSettled(this, this.side, outcome, reason);
+    const { pool } = this;
+    if (pool === null || attempt === null || reason !== Reason.none) return;
+    if (this.isPlain && attempt.isPlain) this.retire(attempt, pool);
+  }
+
+  /** Only the two streams know of it: nothing beside one attempt was made for it, and its caller has sent everything. */
+  private get isPlain(): boolean {
+    if (this.tries !== null || this.standIn !== null || this.turn !== null || this.stoodMs > 0) return false;
+    return this.endedMs >= 0 && this.flow === null && this.parking === null;
+  }
+
+  /** The last thing done with it: from here on it may be another request's. */
+  private retire(attempt: Attempt, pool: Pool<Exchange>): void {
+    const { down } = this;
+    attempt.retire();
+    this.clear();
+    pool.give(this);
+    down.release?.();
+  }
+
+  protected override clear(): void {
+    super.clear();
+    this.attempt = null;
+    this.phase = Phase.admitting;
+    this.headSent = false;
+    this.requestTrailers = null;
   }
 }

@@ -23,6 +23,8 @@ export interface HttpStream extends ContentSink, CreditSource {
   readonly remoteClosed: boolean;
   sendHeaders(list: HeaderList, endStream: boolean): void;
   reset(code: number): void;
+  /** Whoever had it has done with it, and both sides have ended: it may become another stream. */
+  release?(): void;
 }
 
 /** A connection to an endpoint that can take one more request now. */

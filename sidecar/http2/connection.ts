@@ -31,7 +31,7 @@ import { Output, type Written } from './output.ts';
 import { Receiver } from './receiver.ts';
 import { Sender } from './sender.ts';
 import { initialPeerSettings, type PeerSettings } from './settings.ts';
-import { Http2Stream, ResetCause, type StreamHandler, type StreamOwner } from './stream.ts';
+import { type Http2Stream, openStream, ResetCause, type StreamHandler, type StreamOwner } from './stream.ts';
 import { StreamTable } from './stream-table.ts';
 import { Waits } from './waits.ts';
 
@@ -337,7 +337,7 @@ export class Http2Connection implements StreamOwner, HoldingOwner, ControlTarget
 
   /** Takes the stream out of the connection and settles its credit; abrupt is what the peer is to blame for. */
   endStream(stream: Http2Stream, isAbrupt = false): void {
-    if (!this.table.byId.delete(stream.id)) return;
+    if (!this.table.remove(stream)) return;
     const isReset = !(stream.localClosed && stream.remoteClosed);
     if (isReset) {
       stream.isDead = true;
@@ -347,9 +347,9 @@ export class Http2Connection implements StreamOwner, HoldingOwner, ControlTarget
     this.receiver.forget(stream);
     this.events.onCapacity();
     // Servers may refuse as much as they like.
-    if (!this.isServer) return;
-    if (!isAbrupt) this.guard.onGoodEnd();
-    else if (!this.guard.onAbruptEnd(stream)) this.exceed(Limit.resets);
+    if (this.isServer && !isAbrupt) this.guard.onGoodEnd();
+    else if (this.isServer && !this.guard.onAbruptEnd(stream)) this.exceed(Limit.resets);
+    stream.retire();
   }
 
   letStreamGo(stream: Http2Stream): void {
@@ -368,10 +368,10 @@ export class Http2Connection implements StreamOwner, HoldingOwner, ControlTarget
 
   createStream(id: number): Http2Stream {
     if (this.receiver.adapt(this.waits)) this.wantControlOutput();
-    const stream = new Http2Stream(id, this, this.peer.initialWindowBytes, this.receiver.effectiveWindowBytes);
+    const stream = openStream(id, this, this.peer.initialWindowBytes, this.receiver.effectiveWindowBytes);
     stream.openedMs = this.guard.nowMs | 0;
     stream.openedLateMs = this.guard.readGapMs;
-    this.table.byId.add(stream);
+    this.table.add(stream);
     return stream;
   }
 

@@ -160,7 +160,12 @@ export class Sender {
     this.isBlocked = false;
     const streams = this.writingStreams;
     const bytes = this.writingBytes;
-    for (let i = 0; i < streams.length; i++) streams[i]!.source?.credit(bytes[i]!);
+    for (let i = 0; i < streams.length; i++) {
+      const stream = streams[i]!;
+      stream.unwritten--;
+      stream.source?.credit(bytes[i]!);
+      stream.retire();
+    }
     streams.length = 0;
     bytes.length = 0;
   }
@@ -189,6 +194,7 @@ export class Sender {
     const last = this.pendingStreams.length - 1;
     if (last >= 0 && this.pendingStreams[last] === stream) this.pendingBytes[last]! += count;
     else {
+      stream.unwritten++;
       this.pendingStreams.push(stream);
       this.pendingBytes.push(count);
     }

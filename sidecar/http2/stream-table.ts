@@ -34,6 +34,18 @@ export class StreamTable {
     return isOurs ? id >= this.nextId : id > this.lastPeerId;
   }
 
+  add(stream: Http2Stream): void {
+    stream.isListed = true;
+    this.byId.add(stream);
+  }
+
+  /** False when it was not there. */
+  remove(stream: Http2Stream): boolean {
+    if (!stream.isListed) return false;
+    stream.isListed = false;
+    return this.byId.delete(stream.id);
+  }
+
   /** The streams with a higher id, as of now. */
   above(id: number): Http2Stream[] {
     return this.byId.values().filter((stream) => stream.id > id);
@@ -42,7 +54,7 @@ export class StreamTable {
   /** The connection is gone, and every stream with it. */
   endAll(sender: Sender, code: number): void {
     for (const stream of this.above(0)) {
-      this.byId.delete(stream.id);
+      this.remove(stream);
       stream.isDead = true;
       sender.drop(stream);
       stream.handler?.onReset(code, ResetCause.connection);

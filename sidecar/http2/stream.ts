@@ -7,9 +7,14 @@
  * and a reset by either side closes both at once. The stream keeps its own two windows; the arithmetic of credit is:
  * granted = outstanding (the peer may still send it) + held (received, not yet given back) + toReturn (given back, not
  * yet announced). Only `credit` moves bytes out of `held`, and it is called when the far side's socket took them.
+ *
+ * A stream is used again for another one (see Pool). It may be once all hold on it has ended: its handler has released
+ * it, the connection has taken it off its list, every byte it received was credited and every byte it sent is with the
+ * socket. One that was reset, or never released, is left to the collector.
  */
 
-import { ErrorCode } from './constants.ts';
+import { Pool } from '../../proto/kernel/pool.ts';
+import { ErrorCode, windowBytesMax } from './constants.ts';
 import type { FlowBudget } from './flow-budget.ts';
 import type { HeaderList } from './hpack/field.ts';
 import { SendQueue } from './send-queue.ts';
@@ -59,9 +64,21 @@ export interface StreamOwner {
   creditStream(stream: Http2Stream, bytes: number): void;
 }
 
+/** Two and a half MB of streams that wait for their next use. */
+export const idleStreamsMax = 8192;
+export const idleStreams = new Pool<Http2Stream>(idleStreamsMax);
+
+/** A stream that is new, or as new. */
+export function openStream(id: number, owner: StreamOwner, sendWindow: number, receiveWindow: number): Http2Stream {
+  const used = idleStreams.take();
+  if (used === undefined) return new Http2Stream(id, owner, sendWindow, receiveWindow);
+  used.open(id, owner, sendWindow, receiveWindow);
+  return used;
+}
+
 export class Http2Stream implements CreditSource {
-  readonly id: number;
-  readonly owner: StreamOwner;
+  id: number;
+  owner: StreamOwner;
   handler: StreamHandler | null = null;
   /** Gets the credit for what this stream sends. */
   source: CreditSource | null = null;
@@ -70,6 +87,12 @@ export class Http2Stream implements CreditSource {
   remoteClosed = false;
   /** Reset, or its connection is gone. */
   isDead = false;
+  /** Its connection finds it by its id. */
+  isListed = false;
+  /** Its handler has done with it. */
+  private isReleased = false;
+  /** So many entries of its bytes are on their way to the socket. */
+  unwritten = 0;
   /** Informational heads received. */
   informationalHeads = 0;
   /** A response head of ours went out. */
@@ -96,7 +119,7 @@ export class Http2Stream implements CreditSource {
   /** The size of that window, of it by growth, and the policy's bound. */
   windowBytes: number;
   windowGrowth = 0;
-  windowBytesMax = Number.POSITIVE_INFINITY;
+  windowBytesMax = windowBytesMax;
   /** The peer has used it up since it was last announced. */
   isExhausted = false;
   held = 0;
@@ -117,6 +140,31 @@ export class Http2Stream implements CreditSource {
     this.sendWindow = sendWindow;
     this.receiveWindow = receiveWindow;
     this.windowBytes = receiveWindow;
+  }
+
+  open(id: number, owner: StreamOwner, sendWindow: number, receiveWindow: number): void {
+    this.id = id;
+    this.owner = owner;
+    this.sendWindow = sendWindow;
+    this.receiveWindow = receiveWindow;
+    this.windowBytes = receiveWindow;
+    this.isDead = false;
+  }
+
+  /** Whoever had it, as handler and otherwise, has done with it: both sides have ended, and it hears nothing more. */
+  release(): void {
+    if (this.isDead) return;
+    this.handler = null;
+    this.isReleased = true;
+    this.retire();
+  }
+
+  /** Makes it ready for its next use, if nobody holds it any more. Call it, last, wherever a hold ends. */
+  retire(): void {
+    if (!this.isReleased || this.isListed || this.isDead) return;
+    if (this.held > 0 || this.unwritten > 0 || this.isScheduled) return;
+    this.clear();
+    idleStreams.give(this);
   }
 
   get isClosed(): boolean {
@@ -161,10 +209,39 @@ export class Http2Stream implements CreditSource {
 
   credit(bytes: number): void {
     this.owner.creditStream(this, bytes);
+    this.retire();
   }
 
   enqueue(buf: Buffer, start: number, end: number, budget: FlowBudget): void {
     this.queue ??= new SendQueue(budget);
     this.queue.append(buf, start, end);
+  }
+
+  /** As `open` finds it. It is dead until then: whoever held on to it after all does no harm. */
+  private clear(): void {
+    this.handler = null;
+    this.source = null;
+    this.localClosed = false;
+    this.remoteClosed = false;
+    this.isDead = true;
+    this.isReleased = false;
+    this.informationalHeads = 0;
+    this.isAnswered = false;
+    this.openedMs = 0;
+    this.openedLateMs = 0;
+    this.headDone = false;
+    this.queue = null;
+    this.stalledSinceMs = 0;
+    this.stalledMs = 0;
+    this.endAfterQueue = false;
+    this.trailersAfterQueue = null;
+    this.windowGrowth = 0;
+    this.windowBytesMax = windowBytesMax;
+    this.isExhausted = false;
+    this.toReturn = 0;
+    this.method = '';
+    this.resetAfterEnd = false;
+    this.contentLength = -1;
+    this.contentReceived = 0;
   }
 }

@@ -5,9 +5,9 @@
 import net from 'node:net';
 import type { ListenAddress } from '../../proto/kernel/options.ts';
 import type { ExchangeContext, Side } from '../exchange/context.ts';
-import { Exchange } from '../exchange/exchange.ts';
 import { Protocol } from '../exchange/http-stream.ts';
 import type { Peer } from '../exchange/peer.ts';
+import { beginExchange } from '../exchange/recycling.ts';
 import { AnnouncedStreams } from '../http2/announced-streams.ts';
 import { ErrorCode } from '../http2/constants.ts';
 import type { HeaderList } from '../http2/hpack/field.ts';
@@ -82,7 +82,7 @@ export class Listener {
         // The socket closed in the meantime; nobody waits for an answer.
         if (peer === undefined) return stream.reset(ErrorCode.cancel);
         onRequest();
-        new Exchange(context, side, stream, head, endStream, Protocol.http1, peer).begin();
+        beginExchange(context, side, stream, head, endStream, Protocol.http1, peer);
       },
       onRefused: (reason, isRequest) => side.refused(reason, isRequest),
     });
@@ -187,7 +187,7 @@ export class Listener {
 
   begin(stream: Http2Stream, head: HeaderList, endStream: boolean, peer: Peer): void {
     this.onRequest();
-    new Exchange(this.context, this.side, stream, head, endStream, Protocol.http2, peer).begin();
+    beginExchange(this.context, this.side, stream, head, endStream, Protocol.http2, peer);
   }
 
   open(socket: net.Socket, owner: Http2SocketOwner): Http2Socket {

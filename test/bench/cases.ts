@@ -142,6 +142,11 @@ export const millionCase: Case = {
   summary: 'memory before and after a million requests, 10 × 20',
   heavy: true,
 };
+export const heldStreamsCase: Case = {
+  name: 'held-streams',
+  summary: 'memory with 1,000 connections × 10 requests under way at an origin that does not answer',
+  heavy: true,
+};
 export const slowReadersCase: Case = {
   name: 'slow-readers-5000',
   summary: '5,000 readers of 1 MiB at 4 KiB/s each, 250 connections; what they cost in memory, and others in time',
@@ -149,5 +154,5 @@ export const slowReadersCase: Case = {
 };
 
 /** In the order they run. */
-export const allCases: readonly Case[] = [startCase, ...loadCases, millionCase, slowReadersCase];
+export const allCases: readonly Case[] = [startCase, ...loadCases, heldStreamsCase, millionCase, slowReadersCase];
 export const defaultCases = allCases.filter(({ heavy }) => heavy !== true);

@@ -6,7 +6,8 @@
  * tool is missing · 130 interrupted. A target that is missed is a result, not a failure.
  */
 import { type BenchOptions, estimateMinutes, parseArguments, usage } from './arguments.ts';
-import { allCases, type Case, loadCases, millionCase, slowReadersCase, startCase } from './cases.ts';
+import { allCases, type Case, heldStreamsCase, loadCases, millionCase, slowReadersCase, startCase } from './cases.ts';
+import { measureHeldStreams } from './held-streams-case.ts';
 import { measureMillion } from './million-case.ts';
 import { Origins, originOf } from './origins.ts';
 import { Progress } from './progress.ts';
@@ -82,6 +83,8 @@ async function runNamed(
       return measureStart(bench, await origins.port('static'), starts);
     case millionCase.name:
       return measureMillion(bench, await origins.port('static'));
+    case heldStreamsCase.name:
+      return measureHeldStreams(bench);
     case slowReadersCase.name:
       return measureSlowReaders(bench, await origins.port('static'));
   }

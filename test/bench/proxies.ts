@@ -4,6 +4,7 @@
  * is pinned to one core.
  */
 import { existsSync } from 'node:fs';
+import { nodeFlags } from '../../deploy/local/node-flags.ts';
 import { writeConfig } from './config-template.ts';
 import { envoy, haproxy, nghttpx, nginx } from './peer-proxies.ts';
 import { type ProxyKind, type RunningProxy, type StartContext, startDeadlineMs } from './proxy-kind.ts';
@@ -26,6 +27,7 @@ async function startWeir(context: StartContext, args: string[], listener: 'inbou
   const measured = `127.0.0.1:${context.port ?? 0}`;
   const listeners = { inbound: '127.0.0.1:0', outbound: '127.0.0.1:0', [listener]: measured };
   const command = [
+    ...nodeFlags,
     ...(context.nodeFlags === undefined ? [weirProgram, 'sidecar'] : [...context.nodeFlags, unbundledSidecar]),
     ...[...args, ...weirCommon, '--policy', policy],
     ...['--inbound', listeners.inbound, '--outbound', listeners.outbound],

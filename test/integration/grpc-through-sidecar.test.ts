@@ -110,7 +110,9 @@ describe('the inbound side', () => {
     let count = 0;
     for await (const chunk of client.spread({ data: request })) {
       count++;
-      expect(Buffer.from(chunk.data).equals(Buffer.alloc(500, count & 0xff))).toBe(true);
+      const expected = Buffer.alloc(500, count & 0xff);
+      expected.writeUInt32BE(count, 0);
+      expect(Buffer.from(chunk.data).equals(expected)).toBe(true);
     }
     expect(count).toBe(spreadChunks);
   });

@@ -6,6 +6,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
+import { nodeFlags } from '../../deploy/local/node-flags.ts';
 import { XorShift32 } from '../../proto/kernel/random.ts';
 import { programFile } from '../bench/tools.ts';
 import { type EchoService, echoClient, spreadChunks, startEcho } from '../support/echo-service.ts';
@@ -131,6 +132,7 @@ async function start(folder: string): Promise<Scene> {
     const doors = ['inbound', 'outbound', 'health', 'metrics', 'admin'].flatMap((door) => [`--${door}`, '127.0.0.1:0']);
     const env = { NODE_OPTIONS: `--import=${programFile('test/soak/probe.js')}`, SOAK_PROBE: probe };
     const command = [
+      ...nodeFlags,
       programFile('control-plane/cli/main.js'),
       'sidecar',
       ...doors,

@@ -8,6 +8,7 @@ import { basename, resolve } from 'node:path';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { guardChild } from '../../control-plane/cli/child-guard.ts';
+import { nodeFlags } from '../../deploy/local/node-flags.ts';
 import { until } from './until.ts';
 
 /** This file is a test's source, or part of the build. */
@@ -55,7 +56,7 @@ export interface WeirProcess {
 /** Starts `weir <args>`. A string field of the listening line is best read with `text()`. */
 export async function startWeir(args: readonly string[], options: StartOptions = {}): Promise<WeirProcess> {
   requireBuild();
-  return startProgram(process.execPath, [weirMain, ...args], options);
+  return startProgram(process.execPath, [...nodeFlags, weirMain, ...args], options);
 }
 
 /** The same for any program that logs JSON lines, e.g. a service of the demo. */
@@ -139,7 +140,7 @@ export async function runWeir(
   options: StartOptions & { readonly input?: string } = {},
 ): Promise<RunResult> {
   requireBuild();
-  const child = spawn(process.execPath, [weirMain, ...args], {
+  const child = spawn(process.execPath, [...nodeFlags, weirMain, ...args], {
     cwd: options.cwd ?? root,
     env: environment(options.env),
     stdio: ['pipe', 'pipe', 'pipe'],

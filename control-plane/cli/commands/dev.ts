@@ -138,11 +138,15 @@ class ControlPlaneChild {
 
   constructor(context: Context, argv: readonly string[]) {
     const main = fileURLToPath(new URL('../main.js', import.meta.url));
-    const child = spawn(process.execPath, [main, 'control-plane', '--log-format', 'json', ...argv], {
-      stdio: ['ignore', 'pipe', 'pipe'],
-      // Away from the terminal's Ctrl-C: we end it, in order.
-      detached: true,
-    });
+    const child = spawn(
+      process.execPath,
+      [...process.execArgv, main, 'control-plane', '--log-format', 'json', ...argv],
+      {
+        stdio: ['ignore', 'pipe', 'pipe'],
+        // Away from the terminal's Ctrl-C: we end it, in order.
+        detached: true,
+      },
+    );
     guardChild(child);
     this.child = child;
     this.exited = new Promise((settle) => {

@@ -8,6 +8,7 @@ import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
+import { nodeFlags } from '../../../deploy/local/node-flags.ts';
 import { policyApiVersion, policyKind } from '../../../proto/policy/schema.ts';
 import { freePort } from '../../bench/children.ts';
 import { renderConfig } from '../../bench/config-template.ts';
@@ -66,7 +67,7 @@ async function startWeir({ experiment, policies, apps }: ChainOptions): Promise<
     const common = ['--policy', policyFile, '--access-log-sample', '0', '--log-format', 'json'];
     if (isMesh) common.push('--mesh-token-file', tokenFile);
     const program = new Program(`sidecar of ${service}`, process.execPath, [
-      ...[weirMain, 'sidecar', '--service', `${namespace}/${service}`],
+      ...[...nodeFlags, weirMain, 'sidecar', '--service', `${namespace}/${service}`],
       ...doors,
       ...common,
       ...args,

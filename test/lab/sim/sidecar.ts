@@ -9,12 +9,12 @@ import { DeliveryCredit } from '../../../sidecar/admission/delivery-credit.ts';
 import { SelfShedder } from '../../../sidecar/admission/self-shedder.ts';
 import type { ExchangeContext } from '../../../sidecar/exchange/context.ts';
 import { ContextTable } from '../../../sidecar/exchange/context-table.ts';
-import { Exchange } from '../../../sidecar/exchange/exchange.ts';
 import { Gate } from '../../../sidecar/exchange/gate.ts';
 import { type HttpStream, Protocol, type UpstreamConnection } from '../../../sidecar/exchange/http-stream.ts';
 import { InboundSide } from '../../../sidecar/exchange/inbound.ts';
 import { OutboundSide } from '../../../sidecar/exchange/outbound.ts';
 import type { Peer } from '../../../sidecar/exchange/peer.ts';
+import { beginExchange } from '../../../sidecar/exchange/recycling.ts';
 import { RequestPriority } from '../../../sidecar/exchange/request-priority.ts';
 import { type Target, Targets } from '../../../sidecar/exchange/targets.ts';
 import { TrafficStats } from '../../../sidecar/exchange/traffic-stats.ts';
@@ -120,11 +120,11 @@ export class SimSidecar {
 
   acceptInbound(stream: HttpStream, head: HeaderList, endStream: boolean): void {
     this.record?.count(this.record.arrived, this.options.world.elapsedMs);
-    new Exchange(this.context, this.inbound, stream, head, endStream, Protocol.http2, this.peer).begin();
+    beginExchange(this.context, this.inbound, stream, head, endStream, Protocol.http2, this.peer);
   }
 
   acceptOutbound(stream: HttpStream, head: HeaderList, endStream: boolean): void {
-    new Exchange(this.context, this.outbound, stream, head, endStream, Protocol.http2, this.peer).begin();
+    beginExchange(this.context, this.outbound, stream, head, endStream, Protocol.http2, this.peer);
   }
 
   onTick(nowMs: number): void {

@@ -6,8 +6,8 @@ import { XorShift32 } from '../../../proto/kernel/random.ts';
 import { TimerWheel } from '../../../proto/kernel/timer-wheel.ts';
 import { Reason } from '../../../proto/reasons.ts';
 import type { AttemptView, ExchangeContext, RequestView, Side } from '../../../sidecar/exchange/context.ts';
-import { Exchange } from '../../../sidecar/exchange/exchange.ts';
 import { Protocol, type Upstreams, type UpstreamWaiter } from '../../../sidecar/exchange/http-stream.ts';
+import { beginExchange } from '../../../sidecar/exchange/recycling.ts';
 import { FlowBudget } from '../../../sidecar/http2/flow-budget.ts';
 import type { HeaderList } from '../../../sidecar/http2/hpack/field.ts';
 import { type ConnectionLimits, defaultLimits } from '../../../sidecar/http2/limits.ts';
@@ -75,13 +75,14 @@ export class Relay implements Upstreams {
   readonly down: ModelEnd;
   readonly up: ModelEnd;
   readonly side = new OpenSide();
+  readonly context: ExchangeContext;
   begun = 0;
   /** Nobody gets a connection to the next hop. */
   isAway = false;
   private readonly waiters = new Set<UpstreamWaiter>();
 
   constructor(limits: ConnectionLimits = defaultLimits) {
-    const context: ExchangeContext = {
+    const context = {
       budget: new FlowBudget(),
       clock: { nowMs: 0 },
       wheel: new TimerWheel(4, 0),
@@ -89,6 +90,7 @@ export class Relay implements Upstreams {
       observer: { onSettled: () => {} },
       random: new XorShift32(1),
     };
+    this.context = context;
     const peer = { address: '127.0.0.1', identity: '' };
     this.up = new ModelEnd(false, undefined, limits);
     this.up.capacity = () => this.serveWaiters();
@@ -96,7 +98,7 @@ export class Relay implements Upstreams {
       true,
       (stream, head, endStream) => {
         this.begun++;
-        new Exchange(context, this.side, stream, head, endStream, Protocol.http2, peer).begin();
+        beginExchange(context, this.side, stream, head, endStream, Protocol.http2, peer);
       },
       limits,
     );

@@ -8,6 +8,7 @@ import { describe, expect, it } from 'vitest';
 import { parseArguments } from '../../../control-plane/cli/arguments.ts';
 import { commands } from '../../../control-plane/cli/commands.ts';
 import { checkConfig as checkControlPlane, controlPlaneOptions } from '../../../control-plane/config.ts';
+import { nodeFlags } from '../../../deploy/local/node-flags.ts';
 import { parseDuration } from '../../../proto/kernel/duration.ts';
 import { type Options, type OptionValues, parseOptions } from '../../../proto/kernel/options.ts';
 import { checkConfig, sidecarOptions } from '../../../sidecar/config.ts';
@@ -264,7 +265,9 @@ describe('the image', () => {
 
   it('starts the program the package names, by way of exec', () => {
     const { bin }: { bin: { weir: string } } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'));
-    expect(readFileSync(join(root, 'deploy/images/weir'), 'utf8')).toContain(`exec node /app/${bin.weir} "$@"`);
+    expect(readFileSync(join(root, 'deploy/images/weir'), 'utf8')).toContain(
+      `exec node ${nodeFlags.join(' ')} /app/${bin.weir} "$@"`,
+    );
     expect(finalStage).toMatch(/^COPY --chmod=755 deploy\/images\/weir \/usr\/local\/bin\/weir$/m);
     expect(finalStage).toContain('ENTRYPOINT ["weir"]');
   });

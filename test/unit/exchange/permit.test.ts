@@ -7,10 +7,10 @@ import type { InboundSpec, PolicySpec } from '../../../proto/policy/schema.ts';
 import { DeliveryCredit } from '../../../sidecar/admission/delivery-credit.ts';
 import { SelfShedder } from '../../../sidecar/admission/self-shedder.ts';
 import { ContextTable } from '../../../sidecar/exchange/context-table.ts';
-import { Exchange } from '../../../sidecar/exchange/exchange.ts';
 import { Gate } from '../../../sidecar/exchange/gate.ts';
 import { Protocol } from '../../../sidecar/exchange/http-stream.ts';
 import { InboundSide } from '../../../sidecar/exchange/inbound.ts';
+import { beginExchange } from '../../../sidecar/exchange/recycling.ts';
 import { RequestPriority } from '../../../sidecar/exchange/request-priority.ts';
 import { TrafficStats } from '../../../sidecar/exchange/traffic-stats.ts';
 import { Trust } from '../../../sidecar/exchange/trust.ts';
@@ -96,7 +96,7 @@ class Rig {
       },
     };
     const peer = { address: '127.0.0.1', identity: '' };
-    new Exchange(context, this.side, down, head, isWhole, Protocol.http2, peer).begin();
+    beginExchange(context, this.side, down, head, isWhole, Protocol.http2, peer);
     return down;
   }
 

@@ -8,10 +8,10 @@ import type { OutboundSpec, PolicySpec } from '../../../proto/policy/schema.ts';
 import { Reason } from '../../../proto/reasons.ts';
 import { SelfShedder } from '../../../sidecar/admission/self-shedder.ts';
 import { ContextTable } from '../../../sidecar/exchange/context-table.ts';
-import { Exchange } from '../../../sidecar/exchange/exchange.ts';
 import { Gate } from '../../../sidecar/exchange/gate.ts';
 import { type HttpStream, Protocol, type UpstreamWaiter } from '../../../sidecar/exchange/http-stream.ts';
 import { OutboundSide } from '../../../sidecar/exchange/outbound.ts';
+import { beginExchange } from '../../../sidecar/exchange/recycling.ts';
 import { RequestPriority } from '../../../sidecar/exchange/request-priority.ts';
 import { type Target, Targets } from '../../../sidecar/exchange/targets.ts';
 import { TrafficStats } from '../../../sidecar/exchange/traffic-stats.ts';
@@ -159,7 +159,7 @@ export class RetryRig {
     };
     const head = HeaderList.of([[':scheme', 'http'], [':authority', 'b'], ...fields]);
     const peer = { address: '127.0.0.1', identity: '' };
-    new Exchange(context, this.side, down, head, content === null, Protocol.http2, peer).begin();
+    beginExchange(context, this.side, down, head, content === null, Protocol.http2, peer);
     if (content !== null) this.more(down, content, isEnd);
     return down;
   }

@@ -10,11 +10,11 @@ import { DeliveryCredit } from '../../../sidecar/admission/delivery-credit.ts';
 import { SelfShedder } from '../../../sidecar/admission/self-shedder.ts';
 import type { Side } from '../../../sidecar/exchange/context.ts';
 import { ContextTable } from '../../../sidecar/exchange/context-table.ts';
-import { Exchange } from '../../../sidecar/exchange/exchange.ts';
 import { Gate } from '../../../sidecar/exchange/gate.ts';
 import { Protocol, type UpstreamWaiter } from '../../../sidecar/exchange/http-stream.ts';
 import { InboundSide } from '../../../sidecar/exchange/inbound.ts';
 import { OutboundSide } from '../../../sidecar/exchange/outbound.ts';
+import { beginExchange } from '../../../sidecar/exchange/recycling.ts';
 import { RequestPriority } from '../../../sidecar/exchange/request-priority.ts';
 import { type Target, Targets } from '../../../sidecar/exchange/targets.ts';
 import { TrafficStats } from '../../../sidecar/exchange/traffic-stats.ts';
@@ -103,7 +103,7 @@ export class ShadowRig {
       [':path', path],
       ...fields,
     ]);
-    new Exchange(context, side, down, head, true, Protocol.http2, { address: '127.0.0.1', identity: '' }).begin();
+    beginExchange(context, side, down, head, true, Protocol.http2, { address: '127.0.0.1', identity: '' });
     return down;
   }
 

@@ -1,0 +1,8 @@
+/**
+ * What Node is told when it runs a sidecar, here and in the `weir` command and image (which say it themselves, since a
+ * program cannot tell its own engine any more: test/unit/deploy/node-flags.test.ts holds them together).
+ *
+ * V8 lets its nursery grow to three times 16 MB once a process is busy. A sidecar uses its larger objects again and drops
+ * the rest at once, so it is as fast with 6 MB, and holds some 12 MB less for good.
+ */
+export const nodeFlags: readonly string[] = ['--max-semi-space-size=6'];
