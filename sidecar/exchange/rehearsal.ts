@@ -150,8 +150,8 @@ class Stage {
     const { names, identity, address } = this.recorded;
     const peer = { address: names[address[index]!] ?? '', identity: names[identity[index]!] ?? '' };
     const caller = new Caller();
-    const exchange = new Exchange(this.context, this.side, caller, this.headOf(index), true, Protocol.http2, peer);
-    exchange.begin();
+    const exchange = new Exchange(this.context, this.side, caller, this.headOf(index));
+    exchange.begin(true, Protocol.http2, peer);
   }
 
   /** One list for all requests that look alike, as the engine has it. */
