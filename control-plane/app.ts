@@ -13,7 +13,7 @@ import type { Log } from '../proto/kernel/log-format.ts';
 import { formatHostPort, isLoopbackHost } from '../proto/kernel/options.ts';
 import { XorShift32 } from '../proto/kernel/random.ts';
 import type { Bundle } from '../proto/policy/bundle.ts';
-import { controlPlaneInbox, subjects } from '../proto/subjects.ts';
+import { controlPlaneInbox, streams, subjects } from '../proto/subjects.ts';
 import { createApi } from './api/server.ts';
 import type { ControlPlaneConfig } from './config.ts';
 import { leaseGroupCount } from './coordination/shard-owners.ts';
@@ -25,6 +25,7 @@ import { BundlePublisher } from './service/bundle-publisher.ts';
 import { BundleResender } from './service/bundle-resender.ts';
 import type { Bus } from './service/bus.ts';
 import type { Clock } from './service/clock.ts';
+import { DeadLetters } from './service/dead-letters.ts';
 import { EndpointService } from './service/endpoint-service.ts';
 import { FleetService } from './service/fleet-service.ts';
 import { ImpactService } from './service/impact-service.ts';
@@ -32,11 +33,13 @@ import { Leadership } from './service/leadership.ts';
 import { PolicyHistory } from './service/policy-history.ts';
 import { PolicyService } from './service/policy-service.ts';
 import { PolicyStore } from './service/policy-store.ts';
+import { Redrives } from './service/redrives.ts';
 import { RolloutService } from './service/rollout-service.ts';
 import { Upkeep } from './upkeep.ts';
 
 const leaseTickMs = 25;
 const breakerTickMs = 50;
+const redriveTickMs = 100;
 const fleetTickMs = 250;
 const rolloutTickMs = 500;
 const reconcileEveryMs = 3_000;
@@ -119,6 +122,13 @@ export async function startControlPlane(options: ControlPlaneOptions): Promise<C
     leadership,
   });
 
+  const letters = new DeadLetters({
+    retry: bus.messages(streams.retry),
+    dead: bus.messages(streams.dead),
+    audit,
+    clock,
+  });
+  const redrives = new Redrives(letters, clock);
   const history = new PolicyHistory(store, policies);
   const rollouts = new RolloutService({
     store,
@@ -173,6 +183,7 @@ export async function startControlPlane(options: ControlPlaneOptions): Promise<C
 
   const timers = [
     setInterval(() => leadership.tick(), leaseTickMs),
+    setInterval(() => redrives.tick(), redriveTickMs),
     setInterval(() => {
       breakers.tick();
       if (!bus.isConnected()) return;
@@ -209,6 +220,8 @@ export async function startControlPlane(options: ControlPlaneOptions): Promise<C
   const api = createApi({
     policies,
     history,
+    letters,
+    redrives,
     rollouts,
     impacts: new ImpactService({ bus, fleet: fleet.view, clock }),
     fleet,

@@ -241,3 +241,58 @@ export type RevisionDiffView = Static<typeof RevisionDiffView>;
 
 export const VersionView = Type.Object({ name: Type.String(), version: Type.String(), id: Type.String() });
 export type VersionView = Static<typeof VersionView>;
+
+export const DeadLetterView = Type.Object({
+  /** Names it: where it stands among the dead letters. */
+  sequence: Type.Number(),
+  target: Type.String(),
+  reference: Type.String(),
+  from: Type.String(),
+  method: Type.String(),
+  path: Type.String(),
+  bytes: Type.Number(),
+  parkedAt: Type.String(),
+  parkedFor: Type.String({ description: 'why it was parked' }),
+  diedAt: Type.String(),
+  reason: Type.String({ description: 'unprocessable, deliveries_spent, expired or undecodable' }),
+  answer: Type.String({ description: 'what the service said: "http 422", "grpc 3", a reason of Weir, or nothing' }),
+  deliveries: Type.Number(),
+  instance: Type.String(),
+});
+export type DeadLetterView = Static<typeof DeadLetterView>;
+
+export const DeadLetterList = Type.Object({
+  items: Type.Array(DeadLetterView),
+  /** To be given as `continue` to have what follows; absent on the last page. */
+  continue: Type.Optional(Type.String()),
+});
+export type DeadLetterList = Static<typeof DeadLetterList>;
+
+export const DeadLetterCounts = Type.Object({ services: Type.Record(Type.String(), Type.Number()) });
+export type DeadLetterCounts = Static<typeof DeadLetterCounts>;
+
+export const DeadLetterDetail = Type.Object({
+  ...DeadLetterView.properties,
+  isGrpc: Type.Boolean(),
+  authority: Type.String(),
+  headers: Type.Array(Type.Object({ name: Type.String(), value: Type.String() })),
+  /** Base64. */
+  body: Type.String(),
+  isTruncated: Type.Boolean(),
+});
+export type DeadLetterDetail = Static<typeof DeadLetterDetail>;
+
+export const RedriveView = Type.Object({
+  target: Type.String(),
+  ratePerSecond: Type.Number(),
+  by: Type.String(),
+  moved: Type.Number(),
+  /** Could not be read, and stay. */
+  skipped: Type.Number(),
+  state: Type.Union([Type.Literal('running'), Type.Literal('done'), Type.Literal('stopped')]),
+  /** Why it does not get on; empty while it does. */
+  problem: Type.String(),
+});
+export type RedriveView = Static<typeof RedriveView>;
+export const RedriveList = Type.Object({ items: Type.Array(RedriveView) });
+export type RedriveList = Static<typeof RedriveList>;

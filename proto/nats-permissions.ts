@@ -99,6 +99,7 @@ function parking({ service, targets, retryConsumer = streams.retryConsumer(servi
     ...targets.map((target) => streams.retrySubject(target)),
     streams.deadSubject(service),
     `$JS.API.STREAM.INFO.${streams.retry}`,
+    `$JS.API.STREAM.INFO.${streams.dead}`,
     `$JS.API.CONSUMER.CREATE.${own}.${streams.retrySubject(service)}`,
     `$JS.API.CONSUMER.MSG.NEXT.${own}`,
     `$JS.ACK.${own}.>`,

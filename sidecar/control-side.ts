@@ -166,6 +166,8 @@ export class ControlSide {
       queues: () => ({
         memoryBytes: this.options.parker.memory.heldBytes,
         delivered: this.queues?.delivered ?? noQueues,
+        stored: this.queues?.stored ?? null,
+        service: config.service,
       }),
     });
   }

@@ -1,12 +1,15 @@
 /** The HTTP side of the control plane, put together: who may ask, what can be asked, and how a refusal looks. */
 import fastify, { type FastifyError, type FastifyInstance } from 'fastify';
 import type { Log } from '../../proto/kernel/log-format.ts';
+import type { DeadLetters } from '../service/dead-letters.ts';
 import type { FleetService } from '../service/fleet-service.ts';
 import type { ImpactService } from '../service/impact-service.ts';
 import type { PolicyHistory } from '../service/policy-history.ts';
 import type { PolicyService } from '../service/policy-service.ts';
+import type { Redrives } from '../service/redrives.ts';
 import type { RolloutService } from '../service/rollout-service.ts';
 import { Access } from './access.ts';
+import { deadLetterRoutes } from './dead-letter-routes.ts';
 import { EventStream } from './event-stream.ts';
 import { fleetRoutes } from './fleet-routes.ts';
 import { historyRoutes } from './history-routes.ts';
@@ -21,6 +24,8 @@ import { StaticFiles } from './static-files.ts';
 export interface ApiOptions {
   readonly policies: PolicyService;
   readonly history: PolicyHistory;
+  readonly letters: DeadLetters;
+  readonly redrives: Redrives;
   readonly rollouts: RolloutService;
   readonly impacts: ImpactService;
   readonly fleet: FleetService;
@@ -88,6 +93,7 @@ export function createApi(options: ApiOptions): FastifyInstance {
   policyRoutes(app, { policies, by });
   historyRoutes(app, { history: options.history, by });
   impactRoutes(app, options.impacts);
+  deadLetterRoutes(app, { letters: options.letters, redrives: options.redrives, by });
   rolloutRoutes(app, { rollouts: options.rollouts, policies, by });
 
   const stopWatching = fleet.onChange(() => events.changed());

@@ -26,6 +26,10 @@ export const commands: Readonly<Record<string, CommandEntry>> = {
     summary: 'Delete policies',
     load: async () => (await import('./commands/delete.ts')).deleteCommand,
   },
+  dlq: {
+    summary: 'List, show, send again, discard or export dead letters',
+    load: async () => (await import('./commands/dlq.ts')).dlq,
+  },
   sidecar: {
     summary: 'Run the proxy beside a service',
     program: async () => (await import('./commands/programs.ts')).sidecar,

@@ -23,8 +23,10 @@ import { type NatsAccess, natsAuthenticator } from '../../proto/nats-access.ts';
 import type { BucketSettings, StreamSettings } from '../service/buckets.ts';
 import type { Bucket, BucketState, Bus, BusMessage, Subscription } from '../service/bus.ts';
 import { BusError } from '../service/bus.ts';
-import { NatsBucket, requestTimeoutMs, stateOf } from './nats-bucket.ts';
+import type { MessageStore } from '../service/message-store.ts';
+import { type JetStream, NatsBucket, requestTimeoutMs, stateOf } from './nats-bucket.ts';
 import { busError, isNotFound } from './nats-errors.ts';
+import { NatsMessages } from './nats-messages.ts';
 
 export interface NatsBusOptions {
   readonly access: NatsAccess;
@@ -117,10 +119,11 @@ export class NatsBus implements Bus {
   }
 
   bucket(name: string): Bucket {
-    return new NatsBucket(name, async () => {
-      const { connection, manager } = await this.manager();
-      return { manager, jetstream: jetstreamOf(connection) };
-    });
+    return new NatsBucket(name, () => this.jetStream());
+  }
+
+  messages(stream: string): MessageStore {
+    return new NatsMessages(stream, () => this.jetStream());
   }
 
   async ensureStream(settings: StreamSettings): Promise<void> {
@@ -248,6 +251,11 @@ export class NatsBus implements Bus {
   private live(): NatsConnection {
     if (!this.connection || !this.connected) throw new BusError('unavailable', 'not connected to NATS');
     return this.connection;
+  }
+
+  private async jetStream(): Promise<JetStream> {
+    const { connection, manager } = await this.manager();
+    return { manager, jetstream: jetstreamOf(connection) };
   }
 
   private async manager(): Promise<{ connection: NatsConnection; manager: JetStreamManager }> {

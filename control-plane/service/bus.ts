@@ -4,6 +4,7 @@
  * when the library does, and tests put a bus in memory here.
  */
 import type { BucketSettings, StreamSettings } from './buckets.ts';
+import type { MessageStore } from './message-store.ts';
 
 export interface BusMessage {
   readonly subject: string;
@@ -30,6 +31,7 @@ export interface Bus {
   ensureBucket(settings: BucketSettings): Promise<BucketState>;
   bucket(name: string): Bucket;
   ensureStream(settings: StreamSettings): Promise<void>;
+  messages(stream: string): MessageStore;
   /** Publishes to a stream and waits until it is stored. */
   append(subject: string, data: Uint8Array | string): Promise<void>;
   /** Sends what is buffered, then ends; never takes longer than `timeoutMs`. */

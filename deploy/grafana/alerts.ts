@@ -48,6 +48,41 @@ export function camel(name: string): string {
 
 export const stateAlerts: readonly Alert[] = [
   {
+    name: 'WeirDeadLetters',
+    expr: 'max by (service) (weir_dlq_messages) > 0',
+    for: '5m',
+    severity: 'warning',
+    summary: 'There are dead letters of {{ $labels.service }}',
+    description:
+      '{{ $value | humanize }} parked requests could not be delivered. `weir dlq ls {{ $labels.service }}` says why; redrive, export or discard them.',
+  },
+  {
+    name: 'WeirDeadLetterNotStored',
+    expr: 'sum by (queue) (rate(weir_deliveries_total{result="unburied"}[5m])) > 0',
+    for: '2m',
+    severity: 'critical',
+    summary: 'Dead letters cannot be stored',
+    description: 'They stay parked and are tried again. Is WEIR_DLQ full? `weir dlq discard` or `export` makes room.',
+  },
+  {
+    name: 'WeirParkingRefused',
+    expr: 'sum by (upstream, result) (rate(weir_parked_total{result=~"no_memory|unreachable|full|unconfirmed"}[5m])) > 0',
+    for: '2m',
+    severity: 'warning',
+    summary: 'Requests to {{ $labels.upstream }} that should be parked are refused: {{ $labels.result }}',
+    description:
+      'Their callers have to keep them. full: the bound of the policy or of WEIR_RETRY; unreachable, unconfirmed: NATS; no_memory: --parking-memory-max.',
+  },
+  {
+    name: 'WeirParkedNotDelivered',
+    expr: 'max by (service) (weir_parked_messages) > 0 and min by (service) (delta(weir_parked_messages[15m])) >= 0',
+    for: '15m',
+    severity: 'warning',
+    summary: 'What is parked for {{ $labels.service }} does not get less',
+    description:
+      '{{ $value | humanize }} requests are parked. Is the service well, and has its limit room for the lowest tier?',
+  },
+  {
     name: 'WeirBreakerOpen',
     expr: 'max by (upstream) (weir_breaker_state) >= 2 and max by (upstream) (weir_breaker_state) <= 4',
     for: '30s',

@@ -7,6 +7,9 @@ import type { QueueCounts } from './queue/queue-consumer.ts';
 export interface QueueReading {
   /** Content of requests that may be parked. */
   readonly memoryBytes: number;
+  /** Of the own service: how much is parked, and how much of it dead; null = nothing is. */
+  readonly stored: { readonly parked: number; readonly dead: number } | null;
+  readonly service: string;
   /** By name of the queue. */
   readonly delivered: ReadonlyMap<string, QueueCounts>;
 }
@@ -39,6 +42,29 @@ export function defineQueueMetrics(
       this.set(reading().memoryBytes);
     },
   });
+  const gaugeOfStored = (
+    name: string,
+    help: string,
+    pick: (stored: { parked: number; dead: number }) => number,
+  ): void => {
+    new Gauge({
+      name,
+      help,
+      labelNames: ['service'],
+      registers,
+      collect() {
+        this.reset();
+        const { stored, service } = reading();
+        if (stored !== null && pick(stored) >= 0) this.set({ service }, pick(stored));
+      },
+    });
+  };
+  gaugeOfStored(
+    'weir_parked_messages',
+    'Requests parked for the service, as all its sidecars see them.',
+    ({ parked }) => parked,
+  );
+  gaugeOfStored('weir_dlq_messages', 'Dead letters of the service, as all its sidecars see them.', ({ dead }) => dead);
   new Counter({
     name: 'weir_deliveries_total',
     help: 'Messages of a queue that the app was given: done, again (failed, comes again), refused (no room now), unburied (a dead letter that could not be stored).',

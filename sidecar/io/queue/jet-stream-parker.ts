@@ -3,10 +3,10 @@
  * How many are parked for a service is asked at most once a second, while somebody parks for it.
  */
 import { encodeParked, parkedHeader } from '../../../proto/parked.ts';
-import { parseServiceKey, streams } from '../../../proto/subjects.ts';
+import { parseServiceKey, type ServiceName, serviceKey, streams } from '../../../proto/subjects.ts';
 import { type Parkable, type Parker, ParkingMemory, ParkResult } from '../../exchange/parker.ts';
 import type { Bus } from '../control-link/bus.ts';
-import { askJetStream, member, type PublishResult, publishConfirmed } from './jet-stream.ts';
+import { messagesIn, type PublishResult, publishConfirmed } from './jet-stream.ts';
 
 /** Publishes that wait to be confirmed; beyond, a request is refused as ever. */
 export const unconfirmedMax = 1024;
@@ -67,7 +67,7 @@ export class JetStreamParker implements Parker {
     const { bus } = this;
     const target = parseServiceKey(request.target);
     if (bus === null || target === undefined) return ParkResult.unreachable;
-    const count = this.countOf(bus, request.target);
+    const count = this.countOf(bus, target);
     if (count.messages >= messagesMax || this.unconfirmed >= unconfirmedMax) return ParkResult.full;
     count.messages++;
     this.unconfirmed++;
@@ -78,7 +78,8 @@ export class JetStreamParker implements Parker {
     return results[result];
   }
 
-  private countOf(bus: Bus, target: string): Count {
+  private countOf(bus: Bus, name: ServiceName): Count {
+    const target = serviceKey(name);
     let count = this.counts.get(target);
     if (count === undefined) {
       count = { messages: 0, askedAtMs: Number.NEGATIVE_INFINITY };
@@ -88,7 +89,7 @@ export class JetStreamParker implements Parker {
     if (nowMs - count.askedAtMs >= countEveryMs) {
       count.askedAtMs = nowMs;
       // What cannot be counted is bounded by the stream.
-      void parkedFor(bus, target).then(
+      void messagesIn(bus, streams.retry, streams.retrySubject(name)).then(
         (messages) => {
           count.messages = messages;
         },
@@ -97,13 +98,4 @@ export class JetStreamParker implements Parker {
     }
     return count;
   }
-}
-
-/** How many requests are parked for a service. */
-export async function parkedFor(bus: Bus, target: string): Promise<number> {
-  const name = parseServiceKey(target);
-  if (name === undefined) return 0;
-  const subject = streams.retrySubject(name);
-  const answer = await askJetStream(bus, `STREAM.INFO.${streams.retry}`, { subjects_filter: subject });
-  return Number(member(member(member(answer, 'state'), 'subjects'), subject) ?? 0);
 }

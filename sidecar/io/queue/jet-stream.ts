@@ -49,6 +49,12 @@ export async function askJetStream(bus: Bus, call: string, question: unknown): P
   return answer;
 }
 
+/** How many messages a stream has for a subject. */
+export async function messagesIn(bus: Bus, stream: string, subject: string): Promise<number> {
+  const answer = await askJetStream(bus, `STREAM.INFO.${stream}`, { subjects_filter: subject });
+  return Number(member(member(member(answer, 'state'), 'subjects'), subject) ?? 0);
+}
+
 export interface PulledFacts {
   /** 1 = this is the first. */
   readonly deliveries: number;

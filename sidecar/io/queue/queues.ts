@@ -4,12 +4,14 @@
  */
 import type { Log } from '../../../proto/kernel/log-format.ts';
 import type { Random } from '../../../proto/kernel/random.ts';
-import { type ServiceName, serviceKey } from '../../../proto/subjects.ts';
+import { type ServiceName, streams } from '../../../proto/subjects.ts';
 import type { Bus } from '../control-link/bus.ts';
 import type { Plane } from '../plane.ts';
-import { type JetStreamParker, parkedFor } from './jet-stream-parker.ts';
+import { messagesIn } from './jet-stream.ts';
+import type { JetStreamParker } from './jet-stream-parker.ts';
 import { type QueueCounts, queueCounts } from './queue-consumer.ts';
 import { Redelivery, redeliveriesAtOnceMax } from './redelivery.ts';
+import { StoredCounts } from './stored-counts.ts';
 
 export interface QueuesOptions {
   readonly parker: JetStreamParker;
@@ -30,6 +32,8 @@ export class Queues {
   readonly delivered = new Map<string, QueueCounts>();
   private readonly options: QueuesOptions;
   private redelivery: Redelivery | null = null;
+  /** Once something is delivered; until then nobody parks for the service. */
+  stored: StoredCounts | null = null;
   private timer: NodeJS.Timeout | null = null;
 
   constructor(options: QueuesOptions) {
@@ -44,7 +48,7 @@ export class Queues {
       if (plane.policy.parks) this.deliverFrom(bus);
     }, lookEveryMs);
     bus.onConnected(() => {
-      parkedFor(bus, serviceKey(service)).then(
+      messagesIn(bus, streams.retry, streams.retrySubject(service)).then(
         (messages) => {
           if (messages > 0) this.deliverFrom(bus);
         },
@@ -57,12 +61,14 @@ export class Queues {
     if (this.timer !== null) clearInterval(this.timer);
     this.timer = null;
     this.redelivery?.close();
+    this.stored?.close();
   }
 
   private deliverFrom(bus: Bus): void {
     const { plane } = this.options;
     const { deliver, policy } = plane;
     if (this.redelivery !== null || this.timer === null || deliver === null) return;
+    this.stored = new StoredCounts(bus, this.options.service, this.options.random);
     const counts = queueCounts();
     this.delivered.set('retry', counts);
     this.redelivery = new Redelivery({
