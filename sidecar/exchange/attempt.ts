@@ -335,6 +335,7 @@ export class Attempt implements AttemptView, StreamHandler, UpstreamWaiter {
     this.connectingMs = 0;
     this.isAnswered = false;
     this.isReset = false;
+    this.leftBehind = null;
     this.up = null;
     this.toUp = null;
     this.state = AttemptState.connecting;

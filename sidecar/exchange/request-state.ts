@@ -123,6 +123,7 @@ export abstract class RequestState extends Timer {
     this.admission = null;
     this.fallback = null;
     this.parking = null;
+    this.fallbackKind = -1;
     this.flow = null;
     this.holdsPermit = false;
     this.admittedMs = 0;
