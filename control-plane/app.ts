@@ -10,10 +10,11 @@
 import { createHash, randomBytes, randomInt } from 'node:crypto';
 import type { FastifyInstance } from 'fastify';
 import type { Log } from '../proto/kernel/log-format.ts';
-import { formatHostPort, isLoopbackHost } from '../proto/kernel/options.ts';
+import { formatHostPort, type HostPort, isLoopbackHost } from '../proto/kernel/options.ts';
 import { XorShift32 } from '../proto/kernel/random.ts';
 import type { Bundle } from '../proto/policy/bundle.ts';
 import { controlPlaneInbox, streams, subjects } from '../proto/subjects.ts';
+import { ControlPlaneMetrics, metricsDoor } from './api/metrics-door.ts';
 import { createApi } from './api/server.ts';
 import type { ControlPlaneConfig } from './config.ts';
 import { leaseGroupCount } from './coordination/shard-owners.ts';
@@ -57,6 +58,8 @@ export interface ControlPlaneOptions {
 export interface ControlPlane {
   /** Where the API really listens. */
   readonly url: string;
+  /** Where /metrics is; undefined when nowhere. */
+  readonly metricsUrl: string | undefined;
   close(): Promise<void>;
 }
 
@@ -70,6 +73,7 @@ export async function startControlPlane(options: ControlPlaneOptions): Promise<C
     name: `weir-control-plane ${id}`,
     inboxPrefix: controlPlaneInbox(id),
     log,
+    onStore: (operation, tookMs, ok) => metrics.onStore(operation, tookMs, ok),
   });
   const incarnation = randomBytes(8).toString('hex');
   const random = new XorShift32(randomInt(1, 2 ** 31));
@@ -143,6 +147,21 @@ export async function startControlPlane(options: ControlPlaneOptions): Promise<C
     },
   });
 
+  /** Messages that could not be read, or spoke for somebody else. */
+  const refused = { hb: 0, ack: 0, rep: 0, brk: 0 };
+  const metrics = new ControlPlaneMetrics({
+    version: options.version,
+    instances: () => fleet.view.instanceCounts(clock.nowMs()),
+    services: () => fleet.view.services().length,
+    policies: () => policies.list().length,
+    groupsLed: () => leadership.groups().length,
+    members: () => leadership.members(),
+    isConnected: () => bus.isConnected(),
+    connectionsLost: () => bus.lost,
+    messages: () => bus.heard(),
+    refused: () => refused,
+  });
+
   const reconciliation = new Upkeep({ name: 'policies', everyMs: reconcileEveryMs, retryMs, log }, () =>
     policies.reconcile(),
   );
@@ -206,10 +225,20 @@ export async function startControlPlane(options: ControlPlaneOptions): Promise<C
     on.subscribe(subjects.heartbeatAll, (message) => {
       const heartbeat = fleet.onHeartbeat(message);
       if (heartbeat) breakers.onHeartbeat(heartbeat.identity);
+      else refused.hb++;
     });
-    on.subscribe(subjects.ackAll, (message) => fleet.onAck(message));
-    on.subscribe(subjects.reportAll, (message) => void breakers.onReport(message));
-    on.subscribe(subjects.verdictAll, ({ data }) => void breakers.onVerdict(data));
+    on.subscribe(subjects.ackAll, (message) => {
+      const applied = fleet.onAck(message)?.applied;
+      if (!applied) return void refused.ack++;
+      const ageMs = resender.ageMs(applied.target, applied.version, clock.nowMs());
+      if (ageMs !== undefined) metrics.onPush(ageMs);
+    });
+    on.subscribe(subjects.reportAll, (message) => {
+      if (!breakers.onReport(message)) refused.rep++;
+    });
+    on.subscribe(subjects.verdictAll, ({ data }) => {
+      if (!breakers.onVerdict(data)) refused.brk++;
+    });
     on.subscribe('weir.pol.>', (message) => {
       const target = store.onMessage(message);
       if (target === undefined) return;
@@ -235,22 +264,26 @@ export async function startControlPlane(options: ControlPlaneOptions): Promise<C
     log,
   });
 
+  const door = config.metrics && metricsDoor(metrics, config.metricsToken);
+
   async function close(): Promise<void> {
     for (const timer of timers) clearInterval(timer);
     for (const each of upkeep) each.close();
     await withinMs(leadership.release(), drainMs / 2);
-    await Promise.all([withinMs(api.close(), drainMs), bus.close(drainMs)]);
+    await Promise.all([withinMs(api.close(), drainMs), door?.close(), bus.close(drainMs)]);
   }
 
   try {
-    return { url: await listen(api, config), close };
+    const url = await listen(api, config.listen);
+    const metricsUrl = door && config.metrics ? `${await listen(door, config.metrics)}/metrics` : undefined;
+    return { url, metricsUrl, close };
   } catch (error) {
     await close();
     throw error;
   }
 }
 
-async function listen(api: FastifyInstance, { listen: { host, port } }: ControlPlaneConfig): Promise<string> {
+async function listen(api: FastifyInstance, { host, port }: HostPort): Promise<string> {
   await api.listen({ host, port });
   const address = api.server.address();
   const realPort = typeof address === 'object' && address ? address.port : port;

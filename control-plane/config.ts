@@ -27,6 +27,15 @@ export const controlPlaneOptions = defineOptions({
     placeholder: '<file>',
     description: 'File with the token that the API asks for (or WEIR_API_TOKEN). Required beyond loopback.',
   },
+  metrics: {
+    kind: 'hostPort',
+    description: 'Where GET /metrics is served to Prometheus. Default: nowhere.',
+  },
+  metricsTokenFile: {
+    kind: 'string',
+    placeholder: '<file>',
+    description: 'File with the bearer token for /metrics; required beyond loopback.',
+  },
   id: {
     kind: 'string',
     default: 'cp-0',
@@ -58,11 +67,13 @@ export type ControlPlaneOptions = OptionValues<typeof controlPlaneOptions>;
 export interface ControlPlaneConfig extends ControlPlaneOptions {
   readonly natsAccess: NatsAccess;
   readonly apiToken: string | undefined;
+  readonly metricsToken: string | undefined;
 }
 
 /** What the edge read from the token file and the environment. */
 export interface Secrets extends NatsSecrets {
   readonly apiToken: string | undefined;
+  readonly metricsToken?: string | undefined;
 }
 
 export type Checked =
@@ -80,10 +91,16 @@ export function checkConfig(options: ControlPlaneOptions, secrets: Secrets): Che
       `--listen ${listen.host}:${listen.port} is reachable from elsewhere: that needs --api-token-file (or WEIR_API_TOKEN)`,
     );
   }
+  if (options.metrics && !isLoopbackHost(options.metrics.host) && options.metricsTokenFile === undefined) {
+    errors.push('--metrics beyond loopback needs --metrics-token-file');
+  }
   const reach = checkNatsAccess(nats, options, secrets);
   if (!reach.ok) errors.push(...reach.errors);
   if (errors.length > 0 || !reach.ok) return { ok: false, errors };
-  return { ok: true, config: { ...options, natsAccess: reach.access, apiToken: secrets.apiToken } };
+  return {
+    ok: true,
+    config: { ...options, natsAccess: reach.access, apiToken: secrets.apiToken, metricsToken: secrets.metricsToken },
+  };
 }
 
 const isToken = (token: string): boolean => /^[!-~]{8,512}$/.test(token);

@@ -41,7 +41,12 @@ export async function main(argv: readonly string[], env: NodeJS.ProcessEnv): Pro
     log.error('could not start', { error });
     return exit.internal;
   }
-  log.info('listening', { api: controlPlane.url, id: config.id, nats: config.natsAccess.servers.join(',') });
+  log.info('listening', {
+    api: controlPlane.url,
+    metrics: controlPlane.metricsUrl,
+    id: config.id,
+    nats: config.natsAccess.servers.join(','),
+  });
   const signal = await ended;
   log.info('ending', { signal });
   await controlPlane.close();
@@ -69,10 +74,12 @@ function readConfig(argv: readonly string[], env: NodeJS.ProcessEnv): ReadConfig
   const parsed = parseOptions(controlPlaneOptions, { argv, env, file });
   if (!parsed.ok) return { kind: 'refused', errors: [...errors, ...parsed.errors] };
   if (parsed.help) return { kind: 'help' };
-  const { apiTokenFile } = parsed.values;
+  const { apiTokenFile, metricsTokenFile } = parsed.values;
   const trimmed = (text: string): string => text.trim();
   const apiToken = reading('--api-token-file', apiTokenFile, trimmed) ?? (env.WEIR_API_TOKEN || undefined);
-  const secrets = { apiToken, natsToken: env.WEIR_NATS_TOKEN, natsPassword: env.WEIR_NATS_PASSWORD };
+  const metricsToken = reading('--metrics-token-file', metricsTokenFile, trimmed);
+  if (metricsToken === '') errors.push(`--metrics-token-file ${metricsTokenFile}: the file is empty`);
+  const secrets = { apiToken, metricsToken, natsToken: env.WEIR_NATS_TOKEN, natsPassword: env.WEIR_NATS_PASSWORD };
   const checked = checkConfig(parsed.values, secrets);
   if (!checked.ok) errors.push(...checked.errors);
   else errors.push(...natsFileErrors(checked.config.natsAccess, (path) => readFileSync(path, 'utf8')));

@@ -99,8 +99,11 @@ export class FleetView {
     return policyStatus(target, bundle, this.concernedBy(target), nowMs).behind.length > 0;
   }
 
-  get instanceCount(): number {
-    return this.instances.size;
+  /** How many sidecars are in each state. */
+  instanceCounts(nowMs: number): { live: number; draining: number; stale: number } {
+    const counts = { live: 0, draining: 0, stale: 0 };
+    for (const record of this.instances.all()) counts[record.state(nowMs)]++;
+    return counts;
   }
 
   private serviceView(

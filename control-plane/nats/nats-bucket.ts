@@ -14,6 +14,8 @@ export interface JetStream {
   readonly jetstream: JetStreamClient;
 }
 
+export type StoreListener = (operation: string, tookMs: number, ok: boolean) => void;
+
 export function stateOf(info: StreamInfo): BucketState {
   return { createdMs: Date.parse(info.created), lastSequence: info.state.last_seq };
 }
@@ -22,15 +24,17 @@ export class NatsBucket implements Bucket {
   private readonly stream: string;
   private readonly subjectPrefix: string;
   private readonly open: () => Promise<JetStream>;
+  private readonly onEnd: StoreListener | undefined;
 
-  constructor(name: string, open: () => Promise<JetStream>) {
+  constructor(name: string, open: () => Promise<JetStream>, onEnd?: StoreListener) {
+    this.onEnd = onEnd;
     this.stream = `KV_${name}`;
     this.subjectPrefix = `$KV.${name}.`;
     this.open = open;
   }
 
   async state(): Promise<BucketState | undefined> {
-    return this.attempt(async ({ manager }) => {
+    return this.attempt('state', async ({ manager }) => {
       try {
         return stateOf(await manager.streams.info(this.stream));
       } catch (error) {
@@ -41,14 +45,14 @@ export class NatsBucket implements Bucket {
   }
 
   async get(key: string): Promise<BucketEntry | undefined> {
-    return this.attempt(async ({ manager }) => {
+    return this.attempt('get', async ({ manager }) => {
       const stored = await this.last(manager, this.subject(key));
       return stored && !isDeletion(stored) ? { key, value: stored.data, revision: stored.seq } : undefined;
     });
   }
 
   async list(prefix: string): Promise<BucketEntry[]> {
-    return this.attempt(async ({ manager }) => {
+    return this.attempt('list', async ({ manager }) => {
       const subjects = await this.subjects(manager, prefix);
       const entries: BucketEntry[] = [];
       const reader = async (): Promise<void> => {
@@ -64,7 +68,7 @@ export class NatsBucket implements Bucket {
   }
 
   async keys(prefix: string): Promise<string[]> {
-    return this.attempt(async ({ manager }) =>
+    return this.attempt('list', async ({ manager }) =>
       (await this.subjects(manager, prefix)).map((subject) => subject.slice(this.subjectPrefix.length)),
     );
   }
@@ -79,7 +83,7 @@ export class NatsBucket implements Bucket {
     } catch (error) {
       if (!isConflict(error)) throw error;
       // A deleted key still has its marker as last message.
-      const stored = await this.attempt(({ manager }) => this.last(manager, this.subject(key)));
+      const stored = await this.attempt('get', ({ manager }) => this.last(manager, this.subject(key)));
       if (!stored || !isDeletion(stored)) throw error;
       return this.write(key, value, stored.seq, false);
     }
@@ -94,7 +98,7 @@ export class NatsBucket implements Bucket {
   }
 
   async purge(key: string): Promise<void> {
-    await this.attempt(({ manager }) => manager.streams.purge(this.stream, { filter: this.subject(key) }));
+    await this.attempt('purge', ({ manager }) => manager.streams.purge(this.stream, { filter: this.subject(key) }));
   }
 
   private async subjects(manager: JetStreamManager, prefix: string): Promise<string[]> {
@@ -109,7 +113,7 @@ export class NatsBucket implements Bucket {
     revision: number | undefined,
     deletion: boolean,
   ): Promise<number> {
-    return this.attempt(async ({ jetstream }) => {
+    return this.attempt('write', async ({ jetstream }) => {
       const head = headers();
       if (deletion) head.set('KV-Operation', 'DEL');
       const { seq } = await jetstream.publish(this.subject(key), value, {
@@ -135,11 +139,20 @@ export class NatsBucket implements Bucket {
     return this.subjectPrefix + key;
   }
 
-  private async attempt<T>(operation: (client: JetStream) => Promise<T>): Promise<T> {
+  private async attempt<T>(name: string, operation: (client: JetStream) => Promise<T>): Promise<T> {
+    const fromMs = performance.now();
+    let ok = false;
     try {
-      return await operation(await this.open());
+      const result = await operation(await this.open());
+      ok = true;
+      return result;
     } catch (error) {
-      throw busError(error);
+      const refused = busError(error);
+      // To have lost a compare-and-set is an answer, too.
+      ok = refused.code === 'conflict';
+      throw refused;
+    } finally {
+      this.onEnd?.(name, performance.now() - fromMs, ok);
     }
   }
 }

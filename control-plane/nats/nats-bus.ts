@@ -24,7 +24,7 @@ import type { BucketSettings, StreamSettings } from '../service/buckets.ts';
 import type { Bucket, BucketState, Bus, BusMessage, Subscription } from '../service/bus.ts';
 import { BusError } from '../service/bus.ts';
 import type { MessageStore } from '../service/message-store.ts';
-import { type JetStream, NatsBucket, requestTimeoutMs, stateOf } from './nats-bucket.ts';
+import { type JetStream, NatsBucket, requestTimeoutMs, type StoreListener, stateOf } from './nats-bucket.ts';
 import { busError, isNotFound } from './nats-errors.ts';
 import { NatsMessages } from './nats-messages.ts';
 
@@ -33,6 +33,8 @@ export interface NatsBusOptions {
   readonly name: string;
   readonly inboxPrefix: string;
   readonly log: Log;
+  /** A read or write of the store has ended. */
+  readonly onStore?: StoreListener;
 }
 
 /** With the jitter below half a second, so that everything is back well within 5 s of the server. */
@@ -42,6 +44,7 @@ const logEveryMs = 5_000;
 interface Listening {
   readonly subject: string;
   readonly onMessage: (message: BusMessage) => void;
+  count: number;
   stop: (() => void) | undefined;
 }
 
@@ -52,12 +55,24 @@ export class NatsBus implements Bus {
   private connection: NatsConnection | undefined;
   private connected = false;
   private closing = false;
+  /** Times that the connection was lost. */
+  lost = 0;
   private retry: NodeJS.Timeout | undefined;
   private loggedAtMs = Number.NEGATIVE_INFINITY;
 
   constructor(options: NatsBusOptions) {
     this.options = options;
     void this.connect();
+  }
+
+  /** Messages heard, by kind: the second token of their subject. */
+  heard(): Map<string, number> {
+    const counts = new Map<string, number>();
+    for (const { subject, count } of this.listening) {
+      const kind = subject.split('.')[1] ?? '';
+      counts.set(kind, (counts.get(kind) ?? 0) + count);
+    }
+    return counts;
   }
 
   isConnected(): boolean {
@@ -81,7 +96,7 @@ export class NatsBus implements Bus {
   }
 
   subscribe(subject: string, onMessage: (message: BusMessage) => void): Subscription {
-    const listening: Listening = { subject, onMessage, stop: undefined };
+    const listening: Listening = { subject, onMessage, count: 0, stop: undefined };
     this.listening.add(listening);
     if (this.connection) this.listen(this.connection, listening);
     return {
@@ -119,7 +134,7 @@ export class NatsBus implements Bus {
   }
 
   bucket(name: string): Bucket {
-    return new NatsBucket(name, () => this.jetStream());
+    return new NatsBucket(name, () => this.jetStream(), this.options.onStore);
   }
 
   messages(stream: string): MessageStore {
@@ -229,6 +244,7 @@ export class NatsBus implements Bus {
   private setConnected(connected: boolean, server?: string): void {
     if (this.connected === connected) return;
     this.connected = connected;
+    if (!connected) this.lost++;
     if (connected) this.options.log.info('connected to NATS', { server });
     else if (!this.closing) this.options.log.warn('connection to NATS lost; trying again until it is back');
     for (const listener of this.connectionListeners) listener(connected);
@@ -237,6 +253,7 @@ export class NatsBus implements Bus {
   private listen(connection: NatsConnection, listening: Listening): void {
     const subscription = connection.subscribe(listening.subject, {
       callback: (error, message) => {
+        listening.count++;
         if (error) return this.options.log.warn('subscription failed', { subject: listening.subject, error });
         try {
           listening.onMessage(toBusMessage(message));

@@ -15,6 +15,7 @@ export const resendsMax = 5;
 
 interface Pending {
   readonly bundle: Bundle;
+  readonly sinceMs: number;
   resends: number;
   dueMs: number;
 }
@@ -33,7 +34,13 @@ export class BundleResender {
   watch(bundle: Bundle, nowMs: number): void {
     const known = this.pending.get(bundle.target)?.bundle;
     if (known && known.epoch === bundle.epoch && known.version === bundle.version) return;
-    this.pending.set(bundle.target, { bundle, resends: 0, dueMs: nowMs + firstResendMs });
+    this.pending.set(bundle.target, { bundle, sinceMs: nowMs, resends: 0, dueMs: nowMs + firstResendMs });
+  }
+
+  /** How long ago the bundle that a sidecar speaks of was new; undefined when it is none that is waited for. */
+  ageMs(target: string, version: number, nowMs: number): number | undefined {
+    const pending = this.pending.get(target);
+    return pending?.bundle.version === version ? nowMs - pending.sinceMs : undefined;
   }
 
   /** Answers what was published again; only of the targets led, the others are somebody else's to look after. */

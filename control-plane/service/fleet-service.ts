@@ -3,7 +3,7 @@
  * whoever watches. Everything the API shows about the fleet is asked here.
  */
 import type { BreakerCellView, FleetSnapshot, InstanceView, ServiceView } from '../../proto/api.ts';
-import { decodeAck, decodeHeartbeat, type Heartbeat } from '../../proto/fleet.ts';
+import { type Ack, decodeAck, decodeHeartbeat, type Heartbeat } from '../../proto/fleet.ts';
 import type { Log } from '../../proto/kernel/log-format.ts';
 import { EventFeed, type EventKind } from '../fleet/event-feed.ts';
 import { FleetView, type Surroundings } from '../fleet/fleet-view.ts';
@@ -31,8 +31,6 @@ export class FleetService {
   private readonly options: FleetServiceOptions;
   private readonly feed = new EventFeed();
   private readonly watchers = new Set<() => void>();
-  /** Messages that were no heartbeat or ack, or spoke for somebody else. */
-  malformed = 0;
 
   constructor(options: FleetServiceOptions) {
     this.options = options;
@@ -41,10 +39,7 @@ export class FleetService {
   /** The heartbeat, when it was taken. */
   onHeartbeat(message: BusMessage): Heartbeat | undefined {
     const heartbeat = decodeHeartbeat(message.data);
-    if (!heartbeat || !speaksForItself(message.subject, heartbeat.identity)) {
-      this.malformed++;
-      return undefined;
-    }
+    if (!heartbeat || !speaksForItself(message.subject, heartbeat.identity)) return undefined;
     const { clock, onEndpointChange } = this.options;
     const before = this.view.reachability(heartbeat.identity);
     const change = this.view.onHeartbeat(heartbeat, clock.nowMs());
@@ -55,13 +50,11 @@ export class FleetService {
     return heartbeat;
   }
 
-  onAck(message: BusMessage): void {
+  /** The ack, unless it could not be read or spoke for somebody else. */
+  onAck(message: BusMessage): Ack | undefined {
     const ack = decodeAck(message.data);
-    if (!ack || !speaksForItself(message.subject, ack.identity)) {
-      this.malformed++;
-      return;
-    }
-    if (!this.view.onAck(ack)) return;
+    if (!ack || !speaksForItself(message.subject, ack.identity)) return undefined;
+    if (!this.view.onAck(ack)) return ack;
     if (ack.applied.status === 'rejected') {
       const { instance } = ack.identity;
       this.event(
@@ -71,6 +64,7 @@ export class FleetService {
       );
     }
     this.changed();
+    return ack;
   }
 
   /** A few times a second. */

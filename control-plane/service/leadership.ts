@@ -89,6 +89,11 @@ export class Leadership implements TargetLeadership {
     return this.leases.holders();
   }
 
+  /** How many control planes live, this one included. */
+  members(): number {
+    return this.leases.members.all().length;
+  }
+
   /** Every few tens of ms: begins what is due; answers are taken when they come. */
   tick(): void {
     const { clock, bus } = this.options;

@@ -1,9 +1,14 @@
 /** Several control planes on one real nats-server: how they share the fleet, and what happens when one of them goes. */
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { startControlLink } from '../../sidecar/io/control-link/control-link.ts';
 import { startTestControlPlane, type TestControlPlane } from '../support/control-plane.ts';
+import { FakeMesh } from '../support/fake-mesh.ts';
 import { LeaseWatch } from '../support/lease-watch.ts';
 import { startNatsServer, type TestNatsServer } from '../support/nats-server.ts';
 import { startWeir, type WeirProcess } from '../support/process.ts';
+import { tempDir } from '../support/temp-dir.ts';
 import { until } from '../support/until.ts';
 
 let nats: TestNatsServer;
@@ -29,8 +34,8 @@ async function startProcess(id: string): Promise<WeirProcess> {
   return one;
 }
 
-async function startInside(id: string): Promise<TestControlPlane> {
-  const one = await startTestControlPlane(nats.url, { argv: ['--id', id] });
+async function startInside(id: string, ...argv: readonly string[]): Promise<TestControlPlane> {
+  const one = await startTestControlPlane(nats.url, { argv: ['--id', id, ...argv] });
   inside.push(one);
   return one;
 }
@@ -56,4 +61,45 @@ describe('several control planes', () => {
     expect(handedMs).toBeLessThan(200);
     await ended;
   });
+
+  it('tell Prometheus of the fleet, of what they hear, of the store and of the way of a policy', async () => {
+    const one = await startInside('cp-a', '--metrics', '127.0.0.1:0');
+    await one.isReady();
+    const mesh = new FakeMesh('payments-0', 'payments');
+    const link = startControlLink(mesh, { servers: [nats.url] });
+    leases.say('weir.rep.1.shop.payments.payments-0', 'nonsense');
+    const spec = { target: { service: 'payments' }, inbound: { concurrency: { fixed: { limit: 4 } } } };
+    const policy = { apiVersion: 'weir.dev/v1alpha1', kind: 'TrafficPolicy', metadata: { name: 'payments' }, spec };
+    await one.ask('POST', '/v1/namespaces/shop/policies', { body: policy });
+    const wanted = [
+      'weir_control_plane_instances{state="live"} 1',
+      'weir_control_plane_services 1',
+      'weir_control_plane_policies 1',
+      'weir_control_plane_groups_led 8',
+      'weir_control_plane_members 1',
+      'weir_control_plane_nats_connected 1',
+      'weir_control_plane_nats_lost_total 0',
+      'weir_control_plane_messages_refused_total{kind="rep"} 1',
+      'weir_control_plane_policy_push_seconds_count 1',
+    ];
+    const lines = async () => (await (await fetch(one.metricsUrl ?? '')).text()).split('\n');
+    await until(async () => missing(await lines(), wanted).length === 0, { what: 'all is told' }).catch(() => {});
+    expect(missing(await lines(), wanted)).toEqual([]);
+    const text = (await lines()).join('\n');
+    expect(text).toMatch(/weir_control_plane_messages_total\{kind="hb"\} [1-9]/);
+    expect(text).toMatch(/weir_control_plane_store_seconds_count\{operation="write",result="ok"\} [1-9]/);
+    await link.close();
+  });
+
+  it('ask for a token at /metrics', async () => {
+    const file = join(tempDir('metrics').path, 'token');
+    writeFileSync(file, 'for prometheus\n');
+    const one = await startInside('cp-a', '--metrics', '127.0.0.1:0', '--metrics-token-file', file);
+    const url = one.metricsUrl ?? '';
+    expect((await fetch(url)).status).toBe(401);
+    expect((await fetch(url, { headers: { authorization: 'Bearer for prometheus' } })).status).toBe(200);
+  });
 });
+
+const missing = (lines: readonly string[], wanted: readonly string[]): string[] =>
+  wanted.filter((line) => !lines.includes(line));

@@ -1,5 +1,5 @@
 /** A control plane in this process, on real sockets and a real nats-server, with small ways to speak to it. */
-
+import { readFileSync } from 'node:fs';
 import { type ControlPlane, startControlPlane } from '../../control-plane/app.ts';
 import { checkConfig, controlPlaneOptions } from '../../control-plane/config.ts';
 import type { FleetSnapshot } from '../../proto/api.ts';
@@ -34,12 +34,15 @@ export async function startTestControlPlane(
   const argv = ['--listen', '127.0.0.1:0', '--nats', natsUrl, ...(options.argv ?? [])];
   const parsed = parseOptions(controlPlaneOptions, { argv, env: {} });
   if (!parsed.ok || parsed.help) throw new Error(`bad options: ${JSON.stringify(parsed)}`);
-  const checked = checkConfig(parsed.values, { apiToken: options.apiToken });
+  const { metricsTokenFile } = parsed.values;
+  const metricsToken = metricsTokenFile === undefined ? undefined : readFileSync(metricsTokenFile, 'utf8').trim();
+  const checked = checkConfig(parsed.values, { apiToken: options.apiToken, metricsToken });
   if (!checked.ok) throw new Error(checked.errors.join('; '));
   const logged: { msg: string; fields?: unknown }[] = [];
   const log: Log = createLog('debug', ({ msg, fields }) => logged.push({ msg, fields }));
   const dashboardFolder = options.dashboardFolder ?? tempDir('dashboard').path;
-  const { url, close } = await startControlPlane({ config: checked.config, log, dashboardFolder, version: 'test' });
+  const started = await startControlPlane({ config: checked.config, log, dashboardFolder, version: 'test' });
+  const { url } = started;
   const ask: TestControlPlane['ask'] = async (method, path, { body, text, headers = {} } = {}) => {
     const payload = text ?? (body === undefined ? undefined : JSON.stringify(body));
     const response = await fetch(url + path, {
@@ -53,8 +56,7 @@ export async function startTestControlPlane(
     return { status: response.status, headers: response.headers, body: isJson ? JSON.parse(answer) : answer };
   };
   return {
-    url,
-    close,
+    ...started,
     logged,
     ask,
     async isReady() {

@@ -54,6 +54,11 @@ export class LeaseWatch {
     return led === leaseGroupCount && Object.keys(shares).every((holder) => holders.includes(holder));
   }
 
+  /** Anything, by anybody. */
+  say(subject: string, text: string): void {
+    this.connection.publish(subject, text);
+  }
+
   close(): Promise<void> {
     return this.connection.close();
   }
