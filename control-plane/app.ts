@@ -20,6 +20,7 @@ import type { ControlPlaneConfig } from './config.ts';
 import { leaseGroupCount } from './coordination/shard-owners.ts';
 import { NatsBus } from './nats/nats-bus.ts';
 import { Audit } from './service/audit.ts';
+import { AuditLog } from './service/audit-log.ts';
 import { BreakerService } from './service/breaker-service.ts';
 import { deadStream, eventsStream, retryStream } from './service/buckets.ts';
 import { BundlePublisher } from './service/bundle-publisher.ts';
@@ -36,6 +37,7 @@ import { PolicyService } from './service/policy-service.ts';
 import { PolicyStore } from './service/policy-store.ts';
 import { Redrives } from './service/redrives.ts';
 import { RolloutService } from './service/rollout-service.ts';
+import { TokenService } from './service/token-service.ts';
 import { Upkeep } from './upkeep.ts';
 
 const leaseTickMs = 25;
@@ -53,6 +55,8 @@ export interface ControlPlaneOptions {
   readonly log: Log;
   readonly dashboardFolder: string;
   readonly version: string;
+  /** Shows the first token, once; it must not come into a log. */
+  readonly onFirstToken: (token: string, expiresAt: string) => void | Promise<void>;
 }
 
 export interface ControlPlane {
@@ -92,6 +96,18 @@ export async function startControlPlane(options: ControlPlaneOptions): Promise<C
   });
   const publisher = new BundlePublisher(store, (text) => createHash('sha256').update(text).digest('hex').slice(0, 16));
   const audit = new Audit(bus, log);
+  const auditLog = new AuditLog(bus, audit, clock);
+  const tokens = new TokenService({
+    bus,
+    replicas,
+    audit,
+    clock,
+    log,
+    randomId: () => randomBytes(6).toString('hex'),
+    randomSecret: () => randomBytes(32).toString('base64url'),
+    hashOf: (text) => createHash('sha256').update(text).digest('hex'),
+  });
+  let isFirstSeen = false;
   const policies = new PolicyService({ store, publisher, bus, audit, clock, log });
   const breakers = new BreakerService({
     bus,
@@ -179,7 +195,23 @@ export async function startControlPlane(options: ControlPlaneOptions): Promise<C
       await bus.ensureStream(deadStream(replicas));
     },
   );
-  const upkeep = [reconciliation, endpointUpkeep, auditUpkeep, queueUpkeep];
+  const tokenUpkeep = new Upkeep({ name: 'access tokens', everyMs: 1_000, retryMs, log }, async () => {
+    auditLog.tick();
+    await tokens.sync();
+    if (isFirstSeen || !config.isTokenRequired || config.apiToken !== undefined) return;
+    const first = await tokens.first();
+    if (first) {
+      try {
+        await options.onFirstToken(first.token, first.view.expiresAt);
+      } catch (error) {
+        // Nobody saw it: the next attempt makes another.
+        await tokens.revoke(first.view.id, 'nobody could be shown it', false);
+        throw error;
+      }
+    }
+    isFirstSeen = true;
+  });
+  const upkeep = [tokenUpkeep, reconciliation, endpointUpkeep, auditUpkeep, queueUpkeep];
 
   hear(bus);
   bus.onConnection((connected) => {
@@ -254,7 +286,10 @@ export async function startControlPlane(options: ControlPlaneOptions): Promise<C
     rollouts,
     impacts: new ImpactService({ bus, fleet: fleet.view, clock }),
     fleet,
+    tokens,
+    auditLog,
     token: config.apiToken,
+    isTokenRequired: config.isTokenRequired,
     isLoopback: isLoopbackHost(config.listen.host),
     isConnected: () => bus.isConnected(),
     nowMs: clock.nowMs,

@@ -36,6 +36,19 @@ export const controlPlaneOptions = defineOptions({
     placeholder: '<file>',
     description: 'File with the bearer token for /metrics; required beyond loopback.',
   },
+  access: {
+    kind: 'choice',
+    choices: ['auto', 'tokens'],
+    default: 'auto',
+    description:
+      'tokens: every request needs a token that was made over the API, or the one of --api-token-file; when there is no admin, a first token is made, shown once, and valid for a day. auto: the same with --api-token-file; without it everybody on loopback is an admin.',
+  },
+  firstTokenFile: {
+    kind: 'string',
+    default: 'weir-admin-token',
+    placeholder: '<file>',
+    description: 'Where the first token is written (mode 0600) when there is no terminal to show it on.',
+  },
   id: {
     kind: 'string',
     default: 'cp-0',
@@ -68,6 +81,8 @@ export interface ControlPlaneConfig extends ControlPlaneOptions {
   readonly natsAccess: NatsAccess;
   readonly apiToken: string | undefined;
   readonly metricsToken: string | undefined;
+  /** Whether a request to the API must bring one. */
+  readonly isTokenRequired: boolean;
 }
 
 /** What the edge read from the token file and the environment. */
@@ -86,9 +101,10 @@ export function checkConfig(options: ControlPlaneOptions, secrets: Secrets): Che
   if (secrets.apiToken !== undefined && !isToken(secrets.apiToken)) {
     errors.push('the API token must be 8 to 512 printable characters without spaces');
   }
-  if (!isLoopbackHost(listen.host) && secrets.apiToken === undefined) {
+  const isTokenRequired = secrets.apiToken !== undefined || options.access === 'tokens';
+  if (!isLoopbackHost(listen.host) && !isTokenRequired) {
     errors.push(
-      `--listen ${listen.host}:${listen.port} is reachable from elsewhere: that needs --api-token-file (or WEIR_API_TOKEN)`,
+      `--listen ${listen.host}:${listen.port} is reachable from elsewhere: that needs --api-token-file (or WEIR_API_TOKEN) or --access tokens`,
     );
   }
   if (options.metrics && !isLoopbackHost(options.metrics.host) && options.metricsTokenFile === undefined) {
@@ -97,10 +113,8 @@ export function checkConfig(options: ControlPlaneOptions, secrets: Secrets): Che
   const reach = checkNatsAccess(nats, options, secrets);
   if (!reach.ok) errors.push(...reach.errors);
   if (errors.length > 0 || !reach.ok) return { ok: false, errors };
-  return {
-    ok: true,
-    config: { ...options, natsAccess: reach.access, apiToken: secrets.apiToken, metricsToken: secrets.metricsToken },
-  };
+  const { apiToken, metricsToken } = secrets;
+  return { ok: true, config: { ...options, natsAccess: reach.access, apiToken, metricsToken, isTokenRequired } };
 }
 
 const isToken = (token: string): boolean => /^[!-~]{8,512}$/.test(token);

@@ -12,6 +12,7 @@ import { helpText, parseOptions, peekOption } from '../proto/kernel/options.ts';
 import { natsFileErrors } from '../proto/nats-access.ts';
 import { type ControlPlane, startControlPlane } from './app.ts';
 import { type ControlPlaneConfig, checkConfig, controlPlaneExamples, controlPlaneOptions } from './config.ts';
+import { showFirstToken } from './first-token.ts';
 
 const exit = { ok: 0, badConfiguration: 64, internal: 70 } as const;
 
@@ -36,6 +37,7 @@ export async function main(argv: readonly string[], env: NodeJS.ProcessEnv): Pro
       log,
       dashboardFolder: fileURLToPath(new URL('./dashboard/', import.meta.url)),
       version: packageVersion(),
+      onFirstToken: (token, expiresAt) => showFirstToken(token, expiresAt, config.firstTokenFile, log),
     });
   } catch (error) {
     log.error('could not start', { error });

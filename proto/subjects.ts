@@ -34,6 +34,8 @@ export const buckets = {
   policy: 'weir_policy',
   endpoints: 'weir_endpoints',
   lease: 'weir_lease',
+  /** Access tokens, hashed. */
+  access: 'weir_access',
 } as const;
 
 /** Keys inside the buckets. */
@@ -43,6 +45,9 @@ export const keys = {
   revision: (namespace: string, name: string, revision: number): string => `rev.${namespace}.${name}.${revision}`,
   /** The newest rollout of a policy. */
   rollout: (namespace: string, name: string): string => `ro.${namespace}.${name}`,
+  token: (id: string): string => `token.${id}`,
+  /** Who made the first token; one control plane wins. */
+  firstToken: 'first',
   epoch: 'epoch',
   endpoints: (service: ServiceName): string => token(service),
   lease: (group: number): string => `leader.${group}`,

@@ -76,6 +76,7 @@ export function deadLetterRoutes(app: FastifyInstance, { letters, redrives, by }
   app.get<{ Params: Static<typeof Letter> }>(
     one,
     {
+      config: { role: 'operator' },
       schema: {
         summary: 'A dead letter with its headers and the first 64 KiB of its body; needs the token',
         params: Letter,
@@ -127,7 +128,10 @@ export function deadLetterRoutes(app: FastifyInstance, { letters, redrives, by }
 
   app.post<{ Params: Static<typeof Letter> }>(
     `${one}/redrive`,
-    { schema: { summary: 'Send a dead letter again', params: Letter, querystring: Nothing } },
+    {
+      config: { role: 'operator' },
+      schema: { summary: 'Send a dead letter again', params: Letter, querystring: Nothing },
+    },
     (request, reply) =>
       answer(reply, async () => {
         const { sequence } = request.params;
@@ -144,6 +148,7 @@ export function deadLetterRoutes(app: FastifyInstance, { letters, redrives, by }
   app.post<{ Params: Named; Querystring: Static<typeof RedriveQuery> }>(
     redriveOf,
     {
+      config: { role: 'operator' },
       schema: {
         summary: 'Send all dead letters of a service again, at a rate',
         params: Named,
@@ -169,7 +174,10 @@ export function deadLetterRoutes(app: FastifyInstance, { letters, redrives, by }
 
   app.delete<{ Params: Named }>(
     redriveOf,
-    { schema: { summary: 'Stop it', params: Named, querystring: Nothing, response: { 200: RedriveView } } },
+    {
+      config: { role: 'operator' },
+      schema: { summary: 'Stop it', params: Named, querystring: Nothing, response: { 200: RedriveView } },
+    },
     async (request, reply) => sendRedrive(reply, request.params, redrives.stop(targetOf(request.params))),
   );
 }

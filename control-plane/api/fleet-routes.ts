@@ -3,7 +3,6 @@ import type { FastifyInstance } from 'fastify';
 import { Type } from 'typebox';
 import { InstanceList, ServiceList, VersionView } from '../../proto/api.ts';
 import type { FleetService } from '../service/fleet-service.ts';
-import type { Access } from './access.ts';
 import type { EventStream } from './event-stream.ts';
 import { sendProblem } from './problem.ts';
 
@@ -13,7 +12,6 @@ const Status = Type.Object({ status: Type.String() });
 export interface FleetRoutesOptions {
   readonly fleet: FleetService;
   readonly events: EventStream;
-  readonly access: Access;
   readonly isReady: () => boolean;
   readonly isConnected: () => boolean;
   readonly version: string;
@@ -21,7 +19,7 @@ export interface FleetRoutesOptions {
 }
 
 export function fleetRoutes(app: FastifyInstance, options: FleetRoutesOptions): void {
-  const { fleet, events, access, isReady, isConnected, version, id } = options;
+  const { fleet, events, isReady, isConnected, version, id } = options;
   const open = { access: 'open' } as const;
 
   app.get('/healthz', { config: open, schema: { summary: 'Alive', response: { 200: Status } } }, async () => ({
@@ -77,9 +75,5 @@ export function fleetRoutes(app: FastifyInstance, options: FleetRoutesOptions): 
       events.add(reply.raw);
       return reply;
     },
-  );
-
-  app.post('/v1/session', { schema: { summary: 'Exchange the token for a cookie that may read' } }, async (_, reply) =>
-    reply.code(204).header('set-cookie', access.openSession()).header('cache-control', 'no-store').send(),
   );
 }

@@ -16,7 +16,7 @@ export function impactRoutes(app: FastifyInstance, impacts: ImpactService): void
         querystring: Nothing,
         response: { 200: ImpactView },
       },
-      config: { describedBody: TrafficPolicy },
+      config: { describedBody: TrafficPolicy, role: 'viewer' },
     },
     async (request, reply) => {
       const document = documentOf(request.body, reply);

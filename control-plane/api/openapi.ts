@@ -1,6 +1,7 @@
 /** OpenAPI 3.1 from the routes themselves: what fastify checks requests by is what is described. */
 import type { RouteOptions } from 'fastify';
 import { ProblemView } from '../../proto/api.ts';
+import type { Principal, Role } from '../policy/roles.ts';
 
 declare module 'fastify' {
   interface FastifyContextConfig {
@@ -8,6 +9,12 @@ declare module 'fastify' {
     describedBody?: object;
     /** open: no credential is asked for. */
     access?: 'open';
+    /** What the asker must be at least; default: viewer to read, editor to write. */
+    role?: Role;
+  }
+  interface FastifyRequest {
+    /** Who asks; null where no credential is asked for. */
+    principal: Principal | null;
   }
   interface FastifySchema {
     summary?: string;

@@ -91,7 +91,10 @@ export function rolloutRoutes(app: FastifyInstance, { rollouts, policies, by }: 
   for (const [action, summary] of actions) {
     app.post<{ Params: Named; Querystring: WriteQuery }>(
       `${one}/${action}`,
-      { schema: { summary, params: Named, querystring: WriteQuery, response: { 200: RolloutView } } },
+      {
+        config: { role: action === 'promote' ? 'editor' : 'operator' },
+        schema: { summary, params: Named, querystring: WriteQuery, response: { 200: RolloutView } },
+      },
       async (request, reply) => {
         const { namespace, name } = request.params;
         const options = writeOptions(by(request), namespace, request.query);

@@ -1,6 +1,8 @@
 /** The HTTP side of the control plane, put together: who may ask, what can be asked, and how a refusal looks. */
-import fastify, { type FastifyError, type FastifyInstance } from 'fastify';
+import fastify, { type FastifyError, type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify';
 import type { Log } from '../../proto/kernel/log-format.ts';
+import type { Role } from '../policy/roles.ts';
+import type { AuditLog } from '../service/audit-log.ts';
 import type { DeadLetters } from '../service/dead-letters.ts';
 import type { FleetService } from '../service/fleet-service.ts';
 import type { ImpactService } from '../service/impact-service.ts';
@@ -8,7 +10,9 @@ import type { PolicyHistory } from '../service/policy-history.ts';
 import type { PolicyService } from '../service/policy-service.ts';
 import type { Redrives } from '../service/redrives.ts';
 import type { RolloutService } from '../service/rollout-service.ts';
-import { Access } from './access.ts';
+import type { TokenService } from '../service/token-service.ts';
+import { Access, type Denial } from './access.ts';
+import { accessRoutes } from './access-routes.ts';
 import { deadLetterRoutes } from './dead-letter-routes.ts';
 import { EventStream } from './event-stream.ts';
 import { fleetRoutes } from './fleet-routes.ts';
@@ -29,7 +33,10 @@ export interface ApiOptions {
   readonly rollouts: RolloutService;
   readonly impacts: ImpactService;
   readonly fleet: FleetService;
+  readonly tokens: TokenService;
+  readonly auditLog: AuditLog;
   readonly token: string | undefined;
+  readonly isTokenRequired: boolean;
   readonly isLoopback: boolean;
   readonly isConnected: () => boolean;
   readonly nowMs: () => number;
@@ -45,7 +52,8 @@ const requestTimeoutMs = 15_000;
 
 export function createApi(options: ApiOptions): FastifyInstance {
   const { policies, fleet, token, isLoopback, isConnected, nowMs, version, id, log } = options;
-  const access = new Access({ token, isLoopback, nowMs });
+  const { tokens, auditLog } = options;
+  const access = new Access({ token, tokens, isRequired: options.isTokenRequired, isLoopback, nowMs });
   const events = new EventStream(() => fleet.snapshot());
   const files = new StaticFiles(options.dashboardFolder);
   const openApi = new OpenApi();
@@ -66,12 +74,16 @@ export function createApi(options: ApiOptions): FastifyInstance {
   app.addContentTypeParser(/^application\/(x-)?yaml/, { parseAs: 'string' }, (_request, body, done) => {
     done(null, new YamlText(String(body)));
   });
+  app.decorateRequest('principal', null);
   app.addHook('onRoute', (route) => openApi.add(route));
   app.addHook('onRequest', async (request, reply) => {
-    const denial =
-      access.checkAddress(request) ??
-      (request.is404 || request.routeOptions.config.access === 'open' ? undefined : access.checkCredential(request));
-    if (denial) return sendProblem(reply, denial.type, { detail: denial.detail });
+    const stranger = access.checkAddress(request);
+    if (stranger) return deny(request, reply, stranger, '');
+    const { config } = request.routeOptions;
+    if (request.is404 || config.access === 'open') return;
+    const answer = await access.check(request, roleFor(request.method, config.role));
+    if (!answer.ok) return deny(request, reply, answer.denial, answer.by);
+    request.principal = answer.principal;
   });
   app.setErrorHandler((error: FastifyError, request, reply) => {
     const known = requestProblem(error);
@@ -88,13 +100,20 @@ export function createApi(options: ApiOptions): FastifyInstance {
   });
 
   app.get('/openapi.json', { schema: { hide: true } }, async () => openApi.document(version));
-  fleetRoutes(app, { fleet, events, access, isConnected, isReady: () => policies.isLoaded(), version, id });
-  const by = (): string => access.subject();
+  fleetRoutes(app, { fleet, events, isConnected, isReady: () => policies.isLoaded(), version, id });
+  const by = ({ principal }: FastifyRequest): string => principal?.name ?? '';
+  accessRoutes(app, { access, tokens, auditLog, by });
   policyRoutes(app, { policies, by });
   historyRoutes(app, { history: options.history, by });
   impactRoutes(app, options.impacts);
   deadLetterRoutes(app, { letters: options.letters, redrives: options.redrives, by });
   rolloutRoutes(app, { rollouts: options.rollouts, policies, by });
+
+  function deny(request: FastifyRequest, reply: FastifyReply, { type, detail }: Denial, who: string): FastifyReply {
+    const action = `${request.method} ${request.url.split('?', 1)[0]?.slice(0, 200) ?? ''}`;
+    auditLog.denied({ by: who, action, why: detail, from: request.ip });
+    return sendProblem(reply, type, { detail });
+  }
 
   const stopWatching = fleet.onChange(() => events.changed());
   app.addHook('preClose', async () => {
@@ -102,4 +121,8 @@ export function createApi(options: ApiOptions): FastifyInstance {
     events.close();
   });
   return app;
+}
+
+function roleFor(method: string, role: Role | undefined): Role {
+  return role ?? (method === 'GET' || method === 'HEAD' ? 'viewer' : 'editor');
 }

@@ -21,12 +21,13 @@ import {
 import type { Log } from '../../proto/kernel/log-format.ts';
 import { type NatsAccess, natsAuthenticator } from '../../proto/nats-access.ts';
 import type { BucketSettings, StreamSettings } from '../service/buckets.ts';
-import type { Bucket, BucketState, Bus, BusMessage, Subscription } from '../service/bus.ts';
+import type { Bucket, BucketState, Bus, BusMessage, StreamPage, StreamQuery, Subscription } from '../service/bus.ts';
 import { BusError } from '../service/bus.ts';
 import type { MessageStore } from '../service/message-store.ts';
 import { type JetStream, NatsBucket, requestTimeoutMs, type StoreListener, stateOf } from './nats-bucket.ts';
 import { busError, isNotFound } from './nats-errors.ts';
 import { NatsMessages } from './nats-messages.ts';
+import { recentMessages } from './recent-messages.ts';
 
 export interface NatsBusOptions {
   readonly access: NatsAccess;
@@ -165,6 +166,11 @@ export class NatsBus implements Bus {
   async append(subject: string, data: Uint8Array | string): Promise<void> {
     const connection = this.live();
     await attempt(() => jetstreamOf(connection).publish(subject, data, { timeout: requestTimeoutMs }));
+  }
+
+  async recent(stream: string, query: StreamQuery): Promise<StreamPage> {
+    const { manager } = await this.manager();
+    return attempt(() => recentMessages(manager, stream, query));
   }
 
   async close(timeoutMs: number): Promise<void> {

@@ -70,6 +70,11 @@ export function leaseBucket(replicas: number): BucketSettings {
   };
 }
 
+/** Nothing republishes it, and no replica answers for the leader: a revoked token is revoked. */
+export function accessBucket(replicas: number): BucketSettings {
+  return { name: buckets.access, bytesMax: 4 * mebibyte, valueBytesMax: 8192, replicas, allowDirect: false };
+}
+
 /** Audit, transitions, refusals: a ring of a week. */
 export function eventsStream(replicas: number): StreamSettings {
   return {

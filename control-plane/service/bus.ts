@@ -34,8 +34,30 @@ export interface Bus {
   messages(stream: string): MessageStore;
   /** Publishes to a stream and waits until it is stored. */
   append(subject: string, data: Uint8Array | string): Promise<void>;
+  /** The newest messages of a stream, newest first. */
+  recent(stream: string, query: StreamQuery): Promise<StreamPage>;
   /** Sends what is buffered, then ends; never takes longer than `timeoutMs`. */
   close(timeoutMs: number): Promise<void>;
+}
+
+export interface StreamQuery {
+  /** Other subjects are read past. */
+  readonly subjectPrefixes: readonly string[];
+  readonly limit: number;
+  /** Only messages with a lower number. */
+  readonly before: number | undefined;
+}
+
+export interface StreamPage {
+  readonly messages: readonly {
+    readonly sequence: number;
+    readonly subject: string;
+    readonly data: Uint8Array;
+    /** When it was stored; wall time of the server. */
+    readonly atMs: number;
+  }[];
+  /** For what follows; absent when there is nothing more. */
+  readonly before?: number;
 }
 
 export interface BucketState {

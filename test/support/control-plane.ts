@@ -17,6 +17,8 @@ export interface ApiAnswer {
 
 export interface TestControlPlane extends ControlPlane {
   readonly logged: readonly { readonly msg: string; readonly fields?: unknown }[];
+  /** Shown when there was no admin. */
+  readonly firstTokens: readonly string[];
   ask(method: string, path: string, options?: AskOptions): Promise<ApiAnswer>;
   isReady(): Promise<void>;
 }
@@ -38,10 +40,17 @@ export async function startTestControlPlane(
   const metricsToken = metricsTokenFile === undefined ? undefined : readFileSync(metricsTokenFile, 'utf8').trim();
   const checked = checkConfig(parsed.values, { apiToken: options.apiToken, metricsToken });
   if (!checked.ok) throw new Error(checked.errors.join('; '));
+  const firstTokens: string[] = [];
   const logged: { msg: string; fields?: unknown }[] = [];
   const log: Log = createLog('debug', ({ msg, fields }) => logged.push({ msg, fields }));
   const dashboardFolder = options.dashboardFolder ?? tempDir('dashboard').path;
-  const started = await startControlPlane({ config: checked.config, log, dashboardFolder, version: 'test' });
+  const started = await startControlPlane({
+    config: checked.config,
+    log,
+    dashboardFolder,
+    version: 'test',
+    onFirstToken: (token) => void firstTokens.push(token),
+  });
   const { url } = started;
   const ask: TestControlPlane['ask'] = async (method, path, { body, text, headers = {} } = {}) => {
     const payload = text ?? (body === undefined ? undefined : JSON.stringify(body));
@@ -58,6 +67,7 @@ export async function startTestControlPlane(
   return {
     ...started,
     logged,
+    firstTokens,
     ask,
     async isReady() {
       await until(async () => (await ask('GET', '/readyz')).status === 200, {

@@ -21,7 +21,7 @@ describe('control plane settings', () => {
     expect(check(['--listen', '0.0.0.0:15080', '--nats', 'nats://nats.example:4222'])).toEqual({
       ok: false,
       errors: [
-        '--listen 0.0.0.0:15080 is reachable from elsewhere: that needs --api-token-file (or WEIR_API_TOKEN)',
+        '--listen 0.0.0.0:15080 is reachable from elsewhere: that needs --api-token-file (or WEIR_API_TOKEN) or --access tokens',
         '--nats nats.example:4222 is beyond loopback: that needs --nats-token-file, --nats-user, --nats-nkey-file, ' +
           '--nats-creds-file or --nats-cert-file',
       ],
