@@ -313,6 +313,7 @@ export class DataPlane implements Plane {
       appAddress,
       appProtocol: protocolChoice(this.options.config.appProtocol),
       meshToken: isOwn ? null : this.meshToken(true),
+      threads: this.common?.seat.count ?? 1,
       trust: new Trust(isOwn || this.options.meshToken !== undefined, this.options.config.upstreamTlsIdentity),
       priority: this.priority,
     });

@@ -1,10 +1,14 @@
 /** Signals with nothing left open. */
-import type { SignalsSpec } from './schema-signals.ts';
+import type { OrcaSpec, SignalsSpec } from './schema-signals.ts';
 
 export interface EffectiveSignals {
   rateLimitFields: boolean;
+  orca?: Required<OrcaSpec>;
 }
 
-export function signalsWithDefaults(signals: SignalsSpec): EffectiveSignals {
-  return { rateLimitFields: signals.rateLimitFields ?? false };
+export function signalsWithDefaults({ rateLimitFields, orca }: SignalsSpec): EffectiveSignals {
+  return {
+    rateLimitFields: rateLimitFields ?? false,
+    ...(orca && { orca: { to: orca.to ?? 'mesh' } }),
+  };
 }

@@ -274,7 +274,7 @@ export class Attempt implements AttemptView, StreamHandler, UpstreamWaiter {
     if (this.readsLoad) this.load = list.get(orcaField) ?? this.load;
     this.grpcStatus = list.grpcStatus;
     if (list.grpcStatus !== '' && list.grpcStatus !== '0') this.responseReason = list.get('weir-reason') ?? '';
-    this.toDown.sendTrailers(list);
+    this.toDown.sendTrailers(this.owner.side.answerTrailers(this.owner, list));
     this.owner.onAnswerEnd(this);
   }
 

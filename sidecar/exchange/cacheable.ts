@@ -8,7 +8,7 @@ import type { StoredAnswer, StoredField } from '../resilience/stale-answers.ts';
 const statuses: ReadonlySet<number> = new Set([200, 203, 204]);
 const forbidden = ['no-store', 'no-cache', 'private', 'must-revalidate', 'proxy-revalidate', 's-maxage'];
 /** Of an answer's fields, those that are worked out anew for each time it is given. */
-const notKept = /^(:status|age|ratelimit|ratelimit-policy|weir-.*)$/;
+const notKept = /^(:status|age|endpoint-load-metrics-bin|ratelimit|ratelimit-policy|weir-.*)$/;
 
 /** Name → value of the directives; the last one counts. */
 function directives(list: HeaderList): Map<string, string> {

@@ -18,6 +18,7 @@ import type { RetryPolicy } from '../resilience/retry-policy.ts';
 import type { StoredLevel } from '../resilience/stored-level.ts';
 import type { Endpoint } from '../routing/endpoint.ts';
 import type { HttpStream, Upstreams } from './http-stream.ts';
+import type { LoadMeter } from './load-meter.ts';
 import type { MayPark } from './parker.ts';
 import type { Target } from './targets.ts';
 import type { TrafficStats } from './traffic-stats.ts';
@@ -56,6 +57,10 @@ export interface RequestView extends Waiter {
   isLinked: boolean;
   /** Tier, user level and tenant go along to the target. */
   carries: boolean;
+  /** Counts it, for what callers are told of the load; null = nobody is told. */
+  load: LoadMeter | null;
+  /** Its caller is. */
+  hearsLoad: boolean;
   /** By which it was judged, and of which its caller is told. */
   levels: LevelControl | null;
   /** When it passed the level, which waits to hear what became of it; -1 = it does not. */
@@ -173,6 +178,8 @@ export interface Side {
   forwardedHead(request: RequestView, attempt: AttemptView): HeaderList;
   /** An answer as the caller gets it. `attempt`: whose it is; null = our own refusal. */
   answerHead(request: RequestView, attempt: AttemptView | null, list: HeaderList): HeaderList;
+  /** The trailers of an answer as the caller gets them. */
+  answerTrailers(request: RequestView, list: HeaderList): HeaderList;
   /** The attempt goes elsewhere: gives back what `pick` took. */
   release(request: RequestView, attempt: AttemptView): void;
   /** The answer to a probe of a breaker begins. */

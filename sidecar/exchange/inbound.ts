@@ -9,13 +9,15 @@ import { priorityOf } from '../../proto/tiers.ts';
 import { Decision } from '../admission/admission.ts';
 import type { DeliveryCredit } from '../admission/delivery-credit.ts';
 import type { HeaderList } from '../http2/hpack/field.ts';
-import type { CompiledInbound } from '../policy/compiled.ts';
+import { type CompiledInbound, LoadTo } from '../policy/compiled.ts';
 import type { LivePolicy } from '../policy/swap.ts';
+import { Outcome } from '../resilience/outcome.ts';
 import { countArrival, countEnd, countLate, countRefused, countWouldReject } from './accounting.ts';
 import type { AttemptView, Clock, RequestView, Side } from './context.ts';
 import { setDeadline } from './deadline-of.ts';
 import type { Gate } from './gate.ts';
 import type { HttpStream } from './http-stream.ts';
+import { LoadMeter } from './load-meter.ts';
 import type { MeshToken } from './mesh-token.ts';
 import { withTimeLeft } from './onward-head.ts';
 import { leaveBehind, onAttemptOver, onFirstAnswer } from './permit.ts';
@@ -23,7 +25,7 @@ import { RateLimitStep } from './rate-limit-step.ts';
 import type { RequestPriority } from './request-priority.ts';
 import type { TrafficStats } from './traffic-stats.ts';
 import type { Trust } from './trust.ts';
-import { headForApp, withLevel } from './weir-fields.ts';
+import { headForApp, withLevel, withLoad } from './weir-fields.ts';
 
 export interface InboundOptions {
   readonly clock: Clock;
@@ -41,6 +43,8 @@ export interface InboundOptions {
   readonly meshToken: MeshToken | null;
   readonly trust: Trust;
   readonly priority: RequestPriority;
+  /** That share the requests of the service evenly; default 1. */
+  readonly threads?: number;
 }
 
 /** A level changes within a second. */
@@ -50,9 +54,12 @@ export class InboundSide implements Side {
   readonly name = 'inbound';
   private readonly options: InboundOptions;
   private readonly rateLimits: RateLimitStep<RequestView>;
+  /** What callers are told, where the policy says so. */
+  private readonly load: LoadMeter;
 
   constructor(options: InboundOptions) {
     this.options = options;
+    this.load = new LoadMeter(options.policy, options.threads ?? 1, options.clock.nowMs);
     this.rateLimits = new RateLimitStep({
       ...options,
       goOn: (request, inbound, nowMs) => this.enter(request, inbound, nowMs),
@@ -69,6 +76,7 @@ export class InboundSide implements Side {
     if (meshToken !== null && !meshToken.accepts(request.head)) return Reason.unauthenticated;
     request.isFromMesh = this.options.trust.isFromMesh(request.peerIdentity);
     const inbound = policy.inboundFor(request.head);
+    if (inbound.loadTo !== LoadTo.nobody) this.weigh(request, inbound);
     request.counts = inbound.counts;
     request.flow = inbound.flow;
     request.classifier = inbound.classifier;
@@ -78,6 +86,13 @@ export class InboundSide implements Side {
       if (decision !== Decision.admitted) return decision;
     }
     return this.enter(request, inbound, nowMs);
+  }
+
+  /** It counts for what callers are told of the load. */
+  private weigh(request: RequestView, { loadTo }: CompiledInbound): void {
+    request.load = this.load;
+    request.load.begin();
+    request.hearsLoad = loadTo === LoadTo.everybody || request.isFromMesh;
   }
 
   /** Into the service, or its queue. */
@@ -156,8 +171,16 @@ export class InboundSide implements Side {
     return withTimeLeft(head, Math.max(1, request.deadlineMs - this.options.clock.nowMs), request.timeoutHeader);
   }
 
-  answerHead({ levels, isFromMesh }: RequestView, _attempt: AttemptView | null, list: HeaderList): HeaderList {
-    return levels === null || !isFromMesh ? list : withLevel(list, levels.level);
+  answerHead(request: RequestView, _attempt: AttemptView | null, list: HeaderList): HeaderList {
+    const { levels, isFromMesh, head } = request;
+    const isHeadOfMore = head.isGrpc && list.grpcStatus === '';
+    const told = isHeadOfMore ? list : this.answerTrailers(request, list);
+    return levels === null || !isFromMesh ? told : withLevel(told, levels.level);
+  }
+
+  /** What a gRPC server says of its load stands in the trailers (A51). */
+  answerTrailers({ hearsLoad, load }: RequestView, list: HeaderList): HeaderList {
+    return load === null || !hearsLoad ? list : withLoad(list, load.textAt(this.options.clock.nowMs));
   }
 
   isShut(): boolean {
@@ -206,7 +229,8 @@ export class InboundSide implements Side {
       else this.recordQueueing(request, request.queueSlot >= 0 ? nowMs : request.admittedMs);
     }
     if (request.isLinked && reason === Reason.none) this.options.priority.answered(request, nowMs);
-    const { admission, turn } = request;
+    const { admission, turn, load } = request;
+    load?.end(request.address !== '', outcome === Outcome.failure);
     if (turn !== null) this.rateLimits.cancel(turn);
     if (admission === null) return;
     if (request.isStream) {
@@ -215,6 +239,7 @@ export class InboundSide implements Side {
     }
     if (request.holdsPermit) {
       request.holdsPermit = false;
+      load?.recordHeld(nowMs - request.admittedMs);
       admission.leave(nowMs, nowMs - request.admittedMs);
     } else if (request.queueSlot >= 0) admission.cancel(request, nowMs);
   }

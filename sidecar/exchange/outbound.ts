@@ -229,6 +229,10 @@ export class OutboundSide implements Side {
     return level === levelCount ? list : withLevel(list, levelCount);
   }
 
+  answerTrailers(_request: RequestView, list: HeaderList): HeaderList {
+    return list;
+  }
+
   release(_request: RequestView, attempt: AttemptView): void {
     const { endpoint, breaker } = attempt;
     if (endpoint === null) return;

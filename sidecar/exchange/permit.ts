@@ -34,6 +34,7 @@ export function onFirstAnswer(
   if (endStream || !request.holdsPermit || !isStream(request, head) || !admission.enterStreams()) return;
   request.isStream = true;
   request.holdsPermit = false;
+  request.load?.recordHeld(nowMs - request.admittedMs);
   admission.leave(nowMs, nowMs - request.admittedMs);
 }
 

@@ -16,6 +16,7 @@ import type { ClientThrottle } from '../resilience/client-throttle.ts';
 import type { RetryPolicy } from '../resilience/retry-policy.ts';
 import type { StoredLevel } from '../resilience/stored-level.ts';
 import { Protocol } from './http-stream.ts';
+import type { LoadMeter } from './load-meter.ts';
 import type { Parking } from './parking.ts';
 import type { Peer } from './peer.ts';
 import { heldContentMax } from './replay.ts';
@@ -47,6 +48,8 @@ export abstract class RequestState extends Timer {
   standsFor = 1;
   isLinked = false;
   carries = false;
+  load: LoadMeter | null = null;
+  hearsLoad = false;
   levels: LevelControl | null = null;
   passedLevelMs = -1;
   storedLevel: StoredLevel | null = null;
@@ -105,6 +108,8 @@ export abstract class RequestState extends Timer {
     this.standsFor = 1;
     this.isLinked = false;
     this.carries = false;
+    this.load = null;
+    this.hearsLoad = false;
     this.levels = null;
     this.passedLevelMs = -1;
     this.storedLevel = null;

@@ -9,6 +9,8 @@
  *   weir-level        response   priorities from here on are refused; absent = everybody is taken in
  *   weir-reason       response   why a sidecar refused
  *
+ * and, in the words of others, endpoint-load-metrics-bin: how loaded the service is.
+ *
  * A caller that has not proved to be of the mesh has no say in any of them: they are taken off. So is what is for this hop
  * alone. The result is kept on the list, so that requests which are the same list cost nothing.
  */
@@ -16,6 +18,7 @@ import { levelCount, tierCount, tierNames, tierOf, userLevelCount } from '../../
 import { withheldMax } from '../admission/level-control.ts';
 import { type Field, FieldName, fieldOf, HeaderList, listOf } from '../http2/hpack/field.ts';
 import { firstWeir } from '../http2/hpack/field-name.ts';
+import { orcaField } from '../routing/orca.ts';
 import type { MeshToken } from './mesh-token.ts';
 
 const w = 0x77;
@@ -131,8 +134,28 @@ export function withLevel(answer: HeaderList, level: number): HeaderList {
   return list;
 }
 
+/** An answer, or its trailers, with a report of the load; an app that has given one itself has the word. */
+export function withLoad(answer: HeaderList, load: string): HeaderList {
+  if (load === '' || answer.get(orcaField) !== undefined) return answer;
+  const kept = answer.derived;
+  if (kept instanceof LoadedAnswer && kept.load === load) return kept.list;
+  const list = listOf([...answer.fields, fieldOf(orcaField, load)]);
+  answer.derived = new LoadedAnswer(load, list);
+  return list;
+}
+
 function isLevel({ id }: Field): boolean {
   return id === FieldName.weirLevel;
+}
+
+class LoadedAnswer {
+  readonly load: string;
+  readonly list: HeaderList;
+
+  constructor(load: string, list: HeaderList) {
+    this.load = load;
+    this.list = list;
+  }
 }
 
 class LevelledAnswer {

@@ -8,13 +8,14 @@ import { inboundDeadline, noDeadline } from './compile-deadline.ts';
 import { flowSettings } from './compile-flow-control.ts';
 import { levelSettings, priorityClasses } from './compile-priorities.ts';
 import { type RateLimitSettings, rateLimitSettings } from './compile-rate-limits.ts';
-import type { DeadlineSettings, FlowSettings } from './compiled.ts';
+import { type DeadlineSettings, type FlowSettings, LoadTo } from './compiled.ts';
 import type { PriorityClasses } from './priority-classes.ts';
 
 export interface InboundSettings {
   readonly shadow: boolean;
   readonly rateLimits: readonly RateLimitSettings[];
   readonly signalsAdmitted: boolean;
+  readonly loadTo: number;
   readonly admission: AdmissionSettings | null;
   readonly concurrencyLimit: number;
   readonly deadline: DeadlineSettings;
@@ -29,6 +30,7 @@ export const passThroughInboundSettings: InboundSettings = {
   shadow: false,
   rateLimits: [],
   signalsAdmitted: false,
+  loadTo: LoadTo.nobody,
   admission: null,
   concurrencyLimit: 0,
   deadline: noDeadline,
@@ -44,6 +46,7 @@ export function compileInbound(inbound: EffectiveInbound, classifier: Classifier
     shadow,
     rateLimits: inbound.rateLimits.map(rateLimitSettings),
     signalsAdmitted: !shadow && (inbound.signals?.rateLimitFields ?? false),
+    loadTo: shadow || !inbound.signals?.orca ? LoadTo.nobody : LoadTo[inbound.signals.orca.to],
     admission,
     concurrencyLimit: admission?.limit ?? 0,
     deadline: inboundDeadline(inbound.deadline, shadow),

@@ -80,6 +80,9 @@ export interface FlowSettings {
   readonly responseOverflow: OverflowSettings | null;
 }
 
+/** Who is told how loaded the service is. */
+export const LoadTo = { nobody: 0, mesh: 1, everybody: 2 } as const;
+
 /** How long a request may take. */
 export interface DeadlineSettings {
   readonly shadow: boolean;
@@ -99,6 +102,8 @@ export interface CompiledInbound {
   readonly rateLimitSignals: RateLimitSignals | null;
   /** Whether admitted responses tell of the limits, too. */
   readonly signalsAdmitted: boolean;
+  /** `LoadTo` */
+  readonly loadTo: number;
   /** In shadow it decides all the same, and everybody goes on. */
   readonly admission: Admission | null;
   /** The limit as the policy has it, or where it begins; 0 = none. What it is now: `admission.limit`. */

@@ -153,6 +153,13 @@ export class LivePolicy {
     return sum;
   }
 
+  /** Of the service and of routes that have their own, together. */
+  get concurrencyLimit(): number {
+    let sum = 0;
+    for (const { admission } of this.limits()) sum += admission === null ? 0 : admission.limit;
+    return sum;
+  }
+
   /** Requests that there is room for, in all threads; Infinity where some have no limit. */
   get room(): number {
     let sum = 0;

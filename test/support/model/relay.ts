@@ -46,6 +46,10 @@ class OpenSide implements Side {
     return list;
   }
 
+  answerTrailers(_request: RequestView, list: HeaderList): HeaderList {
+    return list;
+  }
+
   release(): void {}
 
   wouldRefuse(): void {}

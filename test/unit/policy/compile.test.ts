@@ -4,6 +4,7 @@ import { withDefaults } from '../../../proto/policy/defaults.ts';
 import type { QueueSpec, RateLimitSpec, TrafficPolicy } from '../../../proto/policy/schema.ts';
 import { fifo, full } from '../../../sidecar/admission/queue-settings.ts';
 import { compile, passThroughSettings } from '../../../sidecar/policy/compile.ts';
+import { LoadTo } from '../../../sidecar/policy/compiled.ts';
 import { policiesByTarget } from '../../../sidecar/policy/policy-file.ts';
 import { defaultClassifier } from '../../../sidecar/resilience/classifier.ts';
 import { defaultEndpointSettings } from '../../../sidecar/routing/endpoint-settings.ts';
@@ -39,6 +40,7 @@ describe('compile', () => {
           },
         ],
         signalsAdmitted: false,
+        loadTo: LoadTo.everybody,
         admission: {
           limit: 64,
           abandonAfterMs: 1000,

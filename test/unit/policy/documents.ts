@@ -42,6 +42,7 @@ export const fullPolicy: TrafficPolicy = {
         whenFull: 'lowestPriority',
       },
       deadline: { default: '1s', max: '30s', header: 'X-Timeout-Ms' },
+      signals: { rateLimitFields: false, orca: { to: 'everybody' } },
       flowControl: {
         windowMax: '256KiB',
         stallTimeout: '30s',
