@@ -112,6 +112,7 @@ export async function startControlPlane(options: ControlPlaneOptions): Promise<C
   const breakers = new BreakerService({
     bus,
     clock,
+    random,
     leadership,
     isFleetBreaker(target) {
       const spec = store.bundles.get(target)?.bundle?.stable;
@@ -164,7 +165,7 @@ export async function startControlPlane(options: ControlPlaneOptions): Promise<C
   });
 
   /** Messages that could not be read, or spoke for somebody else. */
-  const refused = { hb: 0, ack: 0, rep: 0, brk: 0 };
+  const refused = { hb: 0, ack: 0, rep: 0, brk: 0, slot: 0 };
   const metrics = new ControlPlaneMetrics({
     version: options.version,
     instances: () => fleet.view.instanceCounts(clock.nowMs()),
@@ -270,6 +271,9 @@ export async function startControlPlane(options: ControlPlaneOptions): Promise<C
     });
     on.subscribe(subjects.verdictAll, ({ data }) => {
       if (!breakers.onVerdict(data)) refused.brk++;
+    });
+    on.subscribe(subjects.slotAll, (message) => {
+      if (!breakers.onSlotResult(message)) refused.slot++;
     });
     on.subscribe('weir.pol.>', (message) => {
       const target = store.onMessage(message);

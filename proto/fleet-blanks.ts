@@ -52,4 +52,7 @@ export const blankCounts: TargetCounts = {
   probesFailed: 0,
   round: 0,
   tokensLive: false,
+  fleetState: '',
+  openedAtWallMs: 0,
+  membersHash: '',
 };

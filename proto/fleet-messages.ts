@@ -116,6 +116,9 @@ export interface TargetCounts {
   readonly probesFailed: number;
   readonly round: number;
   readonly tokensLive: boolean;
+  readonly fleetState: string;
+  readonly openedAtWallMs: number;
+  readonly membersHash: string;
 }
 
 export interface EndpointCounts {

@@ -56,8 +56,9 @@ export function sidecarPermissions(scope: SidecarScope): NatsPermissions {
       `${sidecarInbox(service, instance)}.>`,
       subjects.grant(service, instance),
       subjects.command(service, instance),
-      ...known.map((target) => subjects.bundle(target)),
-      ...targets.flatMap((target) => [subjects.endpoints(target), subjects.verdict(target), subjects.slotsOf(target)]),
+      // Of its own service, too: the fleet may ask how its app is.
+      ...known.flatMap((target) => [subjects.bundle(target), subjects.verdict(target)]),
+      ...targets.flatMap((target) => [subjects.endpoints(target), subjects.slotsOf(target)]),
     ],
     answerWithinMs,
   };

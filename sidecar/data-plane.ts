@@ -372,6 +372,7 @@ export class DataPlane implements Plane {
       cluster,
       traffic: new TrafficStats('outbound', key, common?.trafficOf(key)),
       onFailure: null,
+      onProbe: null,
     };
   }
 

@@ -369,7 +369,7 @@ export class Workers implements Plane, SeatOwner {
     this.outbound.set(key, new SummedTraffic(traffic, this.rowPerSeat()));
     const fixed = this.options.config.endpoint.map(splitPair).filter(([service]) => service === key);
     const cluster = new Cluster({ key, random: this.random, staticEndpoints: fixed.map(([, address]) => address) });
-    return { key, policy: this.outboundPolicyOf(key), cluster, traffic, onFailure: null };
+    return { key, policy: this.outboundPolicyOf(key), cluster, traffic, onFailure: null, onProbe: null };
   }
 
   private outboundPolicyOf(key: string): LivePolicy {

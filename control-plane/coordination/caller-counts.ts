@@ -56,6 +56,18 @@ export class CallerCounts {
     return this.last.n === 0 ? 0 : (this.standingN(windowMs, nowMs) * this.last.fail) / this.last.n;
   }
 
+  /** What was counted in the window; what stands for a caller that did not speak. */
+  within(windowMs: number, nowMs: number): { readonly n: number; readonly fail: number } {
+    let n = 0;
+    let fail = 0;
+    for (let back = 0; back * bucketMs < windowMs; back++) {
+      n += this.nAt(back, nowMs);
+      fail += this.failAt(back, nowMs);
+    }
+    if (n > 0) return { n, fail };
+    return { n: this.standingN(windowMs, nowMs), fail: this.standingFail(windowMs, nowMs) };
+  }
+
   /** The counts no longer say anything (the breaker changed its state); that there is demand stays known. */
   clear(): void {
     this.n.fill(0);

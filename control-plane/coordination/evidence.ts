@@ -6,7 +6,8 @@ import type { Vote } from './quorum.ts';
 
 const worstMax = 8;
 
-export function tripEvidence(finding: WindowFinding): Evidence {
+/** `where`: the zone that it is about; '' for all. */
+export function tripEvidence(finding: WindowFinding, where = ''): Evidence {
   const n = Math.round(finding.n);
   const fail = Math.round(finding.fail);
   return {
@@ -16,7 +17,7 @@ export function tripEvidence(finding: WindowFinding): Evidence {
     n,
     fail,
     windowMs: finding.windowMs,
-    text: `${finding.failingVoters} of ${finding.voters} callers, ${fail}/${n} failed`,
+    text: `${finding.failingVoters} of ${finding.voters} callers${where && ` in ${where}`}, ${fail}/${n} failed`,
     worst: finding.votes
       .filter((vote) => vote.fail > 0)
       .sort((a, b) => b.fail - a.fail)
@@ -26,8 +27,18 @@ export function tripEvidence(finding: WindowFinding): Evidence {
   };
 }
 
-export function probeEvidence(n: number, fail: number): Evidence {
-  return { ...noEvidence, n, fail, text: `${n - fail} of ${n} probes succeeded`, rule: 'probes' };
+export function forcedEvidence(reason: string): Evidence {
+  return { ...noEvidence, text: reason, rule: 'forced' };
+}
+
+export function rampEvidence({ n, fail, allow }: { n: number; fail: number; allow: number }): Evidence {
+  const share = Math.round(100 * allow);
+  return { ...noEvidence, n, fail, text: `${n - fail} of ${n} succeeded at ${share} % of the demand`, rule: 'ramp' };
+}
+
+export function probeEvidence(ok: number, fail: number): Evidence {
+  const n = ok + fail;
+  return { ...noEvidence, n, fail, text: `${ok} of ${n} probes succeeded`, rule: 'probes' };
 }
 
 function toVoterEvidence(vote: Vote): { instance: string; n: number; fail: number } {

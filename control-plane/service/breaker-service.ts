@@ -3,7 +3,16 @@
  * it leads it publishes the coordinator's verdicts, and of the others it adopts what their leaders say.
  */
 import type { FleetBreakerView } from '../../proto/api.ts';
-import { decodeReport, decodeVerdict, encodeVerdict, type Identity, type Verdict } from '../../proto/fleet.ts';
+import {
+  decodeReport,
+  decodeSlotResult,
+  decodeVerdict,
+  encodeGrant,
+  encodeVerdict,
+  type Identity,
+  type Verdict,
+} from '../../proto/fleet.ts';
+import type { Random } from '../../proto/kernel/random.ts';
 import { parseServiceKey, subjects } from '../../proto/subjects.ts';
 import { BreakerCoordinator } from '../coordination/breaker-coordinator.ts';
 import { breakerStateName } from '../fleet/breaker-names.ts';
@@ -15,6 +24,7 @@ import { speaksForItself } from './speaker.ts';
 export interface BreakerServiceOptions {
   readonly bus: Bus;
   readonly clock: Clock;
+  readonly random: Random;
   readonly leadership: TargetLeadership;
   /** Whether the target's policy has a breaker that callers open together. */
   readonly isFleetBreaker: (target: string) => boolean;
@@ -33,7 +43,8 @@ export class BreakerService {
 
   constructor(options: BreakerServiceOptions) {
     this.options = options;
-    this.coordinator = new BreakerCoordinator((target) => options.leadership.epochOf(target));
+    const { random, leadership } = options;
+    this.coordinator = new BreakerCoordinator({ random, epochOf: (target) => leadership.epochOf(target) });
   }
 
   /** False when it is no report. */
@@ -69,15 +80,30 @@ export class BreakerService {
   /** Every 50 ms. */
   tick(): void {
     const { clock, bus } = this.options;
-    for (const verdict of this.coordinator.tick(clock.nowMs(), clock.wallMs())) {
+    const { verdicts, grants } = this.coordinator.tick(clock.nowMs(), clock.wallMs());
+    for (const verdict of verdicts) {
       const target = parseServiceKey(verdict.target);
       if (target) bus.publish(subjects.verdict(target), encodeVerdict(verdict));
       this.note(verdict);
     }
+    for (const { to, answersSeq, epoch, tokens } of grants) {
+      const bytes = encodeGrant({ incarnation: to.incarnation, answersSeq, epoch, tokens });
+      bus.publish(subjects.grant(to, to.instance), bytes);
+    }
+  }
+
+  /** How a probe in a time slot went. */
+  onSlotResult({ subject, data }: BusMessage): boolean {
+    const result = decodeSlotResult(data);
+    const target = result && parseServiceKey(result.target);
+    if (!result || !target) return false;
+    if (subject !== subjects.slot(target, result.identity, result.identity.instance)) return false;
+    this.coordinator.onSlotResult(result, this.options.clock.nowMs());
+    return true;
   }
 
   view(target: string): FleetBreakerView | undefined {
-    const reading = this.coordinator.view(target);
+    const reading = this.coordinator.view(target, this.options.clock.nowMs());
     if (!reading) return undefined;
     return {
       target,

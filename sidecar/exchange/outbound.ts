@@ -253,12 +253,13 @@ export class OutboundSide implements Side {
   }
 
   /** A probe that begins to be answered well has proved what it was to prove; a stream may go on for hours. */
-  probeAnswered(_request: RequestView, attempt: AttemptView): void {
+  probeAnswered(request: RequestView, attempt: AttemptView): void {
     const { breaker } = attempt;
     if (breaker === null || attempt.status >= 400) return;
     attempt.breaker = null;
     const { nowMs } = this.options.clock;
     breaker.record(Outcome.success, nowMs - attempt.startedMs, true, attempt.generation, nowMs);
+    request.target?.onProbe?.();
   }
 
   answered(): void {}
@@ -282,12 +283,16 @@ export class OutboundSide implements Side {
         target.cluster.recordAnswer(endpoint, outcome, latencyMs, attempt.load, nowMs);
       }
       const isSlow = breaker?.isSlow(latencyMs) ?? false;
-      this.count(attempt, target, endpoint.address, outcome, latencyMs, isSlow);
+      // What began before the fleet let requests through again says nothing about now.
+      if (breaker === null || breaker.countsForFleet(attempt.generation)) {
+        this.count(attempt, target, endpoint.address, outcome, latencyMs, isSlow);
+      }
     }
     if (breaker === null) return;
     attempt.breaker = null;
     const seen = endpoint === null ? Outcome.ignored : outcome;
     breaker.record(seen, latencyMs, attempt.isProbe, attempt.generation, nowMs);
+    if (attempt.isProbe) target?.onProbe?.();
   }
 
   settle(request: RequestView, outcome: number, reason: number): void {

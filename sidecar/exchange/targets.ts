@@ -18,6 +18,8 @@ export interface Target {
   readonly traffic: TrafficStats;
   /** Set by the control link: evidence that should travel at once. */
   onFailure: (() => void) | null;
+  /** Set by the control link: the fleet waits for how this probe went. */
+  onProbe: (() => void) | null;
 }
 
 export class Targets {

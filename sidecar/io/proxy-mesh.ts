@@ -16,6 +16,7 @@ import type { TrafficStats } from '../exchange/traffic-stats.ts';
 import type { FlowReading, StreamView } from '../http2/flow-view.ts';
 import { limitName } from '../http2/limit-codes.ts';
 import { breakerStateName } from '../resilience/breaker.ts';
+import type { OwnTraffic } from '../resilience/fleet-caller.ts';
 import type { AdminFacts } from './admin-door.ts';
 import { endpointsView, flowView, policyView } from './admin-views.ts';
 import { tick } from './clock.ts';
@@ -106,6 +107,12 @@ export class ProxyMesh implements Mesh, MetricFacts, AdminFacts {
     for (const stats of this.traffic()) all.push(this.trafficOf(stats));
     return all;
   }
+
+  ownTraffic = (): OwnTraffic => {
+    const { plane } = this.parts;
+    plane.refresh();
+    return plane.inboundTraffic;
+  };
 
   process(): ProcessStatus {
     const { rss, heapUsed } = process.memoryUsage();

@@ -1,6 +1,7 @@
 /** A target in use as the control link sees it: its breaker, what was counted, and where endpoints go. */
 import type { Endpoint } from '../../proto/fleet-messages.ts';
 import type { Target } from '../exchange/targets.ts';
+import { tick } from './clock.ts';
 import type { TargetLink } from './control-link/mesh.ts';
 import type { Plane } from './plane.ts';
 
@@ -8,6 +9,8 @@ export class ProxyTargetLink implements TargetLink {
   readonly key: string;
   private readonly target: Target;
   private readonly plane: Plane;
+  private known: readonly Endpoint[] | null = null;
+  private ejected: ReadonlySet<string> = new Set();
 
   constructor(target: Target, plane: Plane) {
     this.target = target;
@@ -31,7 +34,35 @@ export class ProxyTargetLink implements TargetLink {
     this.target.onFailure = callback ?? null;
   }
 
+  get onProbe(): (() => void) | undefined {
+    return this.target.onProbe ?? undefined;
+  }
+
+  set onProbe(callback: (() => void) | undefined) {
+    this.target.onProbe = callback ?? null;
+  }
+
+  anyAddress(): string {
+    const { endpoints } = this.target.cluster;
+    return endpoints[Math.floor(tick()) % Math.max(1, endpoints.length)]?.address ?? '';
+  }
+
   setEndpoints(endpoints: readonly Endpoint[]): void {
-    this.plane.setEndpoints(this.key, endpoints);
+    this.known = endpoints;
+    this.tellEndpoints();
+  }
+
+  setEjected(addresses: readonly string[]): void {
+    this.ejected = new Set(addresses);
+    this.tellEndpoints();
+  }
+
+  /** What the fleet has ejected is used like what drains: when there is nothing else. */
+  private tellEndpoints(): void {
+    const { known, ejected } = this;
+    if (known === null) return;
+    const list =
+      ejected.size === 0 ? known : known.map((one) => (ejected.has(one.address) ? { ...one, draining: true } : one));
+    this.plane.setEndpoints(this.key, list);
   }
 }

@@ -12,6 +12,11 @@ export function breakerStateName(state: BreakerStateCode): BreakerStateName {
 
 const codes: readonly BreakerStateCode[] = Object.values(BreakerState);
 
+/** Nothing passes but probes. */
+export function isShut(state: BreakerStateCode): boolean {
+  return state === BreakerState.open || state === BreakerState.halfOpen || state === BreakerState.forcedOpen;
+}
+
 /** A code that was kept as a plain number. */
 export function breakerStateOf(code: number): BreakerStateCode {
   return codes[code] ?? BreakerState.closed;

@@ -11,16 +11,13 @@
  *        └────────────────────── │ half open │ ◄─────────────────────────────────────────────┘ │ cool-down × 2
  *                                └───────────┘ ────────────────────────────────────────────────┘
  *
- * Half-open lets at most N probes out at once, those of earlier rounds included, and no more of its own than can still
- * count. The cool-down doubles with every failed round up to its maximum, and begins anew once the breaker stayed closed
- * for as long as it was last open.
+ * Half-open lets at most N probes out at once, those of earlier rounds included. The cool-down doubles with every failed
+ * round up to its maximum, and begins anew once the breaker stayed closed for as long as it was last open. Only calls acquired under the present generation count: what began before the breaker opened says nothing about now.
  *
- * Only calls acquired under the present generation count: what began before the breaker opened says nothing about now.
- *
- * With the fleet: while it says open, nothing passes and the local breaker does not half-open; in half-open this sidecar
- * lets N probes out, whatever the local state; in ramp the share `allow` passes on to the local breaker. A local breaker
- * that opened under the verdict, or so shortly before it that it saw the same failures, closes when the fleet's ramp
- * begins or the fleet closes; one that opened long before has reasons of its own and recovers by itself.
+ * With the fleet: while it says open or half-open, nothing passes but probes for which the fleet gave a token
+ * (fleet-tokens.ts), and the local breaker does not half-open; in ramp a share of the former demand passes on to the local
+ * breaker. A local breaker that opened under the verdict, or so shortly before it that it saw the same failures, closes
+ * when the fleet's ramp begins or the fleet closes; one that opened long before recovers by itself.
  *
  * Nothing is allocated in tryAcquire() and record() but the text of a transition's cause.
  */
@@ -28,7 +25,8 @@ import { formatDuration } from '../../proto/kernel/duration.ts';
 import { Reason } from '../../proto/reasons.ts';
 import { BreakerConditions } from './breaker-conditions.ts';
 import type { BreakerSettings, BreakerTransition } from './breaker-settings.ts';
-import { BreakerState, type BreakerStateCode, breakerStateName, breakerStateOf } from './breaker-state.ts';
+import { BreakerState, type BreakerStateCode, breakerStateName, breakerStateOf, isShut } from './breaker-state.ts';
+import type { TokenReading } from './fleet-tokens.ts';
 import { FleetVerdict, type FleetVerdictInput } from './fleet-verdict.ts';
 import { Outcome } from './outcome.ts';
 import { ProbeSlots } from './probe-slots.ts';
@@ -75,7 +73,8 @@ export class Breaker {
   /** When a condition or a probe last opened it. */
   private trippedAtMs = Number.NEGATIVE_INFINITY;
   private openedUnderFleet = false;
-  private fleetProbeFailed = false;
+  /** The last number given out before the fleet let requests through again. */
+  private letThroughAt = 0;
 
   constructor(settings: BreakerSettings, onTransition?: (transition: BreakerTransition) => void) {
     this.settings = settings;
@@ -91,10 +90,6 @@ export class Breaker {
 
   get fleetGeneration(): number {
     return this.fleet.generation;
-  }
-
-  get fleetEpoch(): string {
-    return this.fleet.epoch;
   }
 
   /** Probes out and not given up. */
@@ -124,17 +119,27 @@ export class Breaker {
   /** 0 = go; else refused, and the whole number of ms (≥ 1) until a retry is worth it. */
   tryAcquire(nowMs: number): number {
     this.lastAcquireWasProbe = false;
+    if (this.fleet.state !== BreakerState.closed) return this.acquireUnderFleet(nowMs);
+    if (this.state === BreakerState.closed) {
+      this.generation = this.stateGeneration;
+      return 0;
+    }
+    this.tick(nowMs);
+    return this.acquireLocal(nowMs);
+  }
+
+  private acquireUnderFleet(nowMs: number): number {
     this.tick(nowMs);
     switch (this.fleet.state) {
       case BreakerState.closed:
         return this.acquireLocal(nowMs);
-      case BreakerState.open:
       case BreakerState.forcedOpen:
         return this.refuse(Reason.fleetBreakerOpen, this.fleet.retryAfterMs(nowMs));
+      case BreakerState.open:
       case BreakerState.halfOpen:
         return this.acquireFleetProbe(nowMs);
       case BreakerState.ramp:
-        if (!this.fleet.admitsShare()) return this.refuse(Reason.fleetBreakerOpen, retrySoonMs);
+        if (!this.fleet.admitsShare(nowMs)) return this.refuse(Reason.fleetBreakerOpen, retrySoonMs);
         return this.acquireLocal(nowMs);
       case BreakerState.forcedClosed:
         this.generation = this.stateGeneration;
@@ -157,30 +162,41 @@ export class Breaker {
   /** Lets time pass: verdicts decay, unanswered probes are given up. The others do it too; call it before showing state. */
   tick(nowMs: number): void {
     const overdueMs = this.probes.releaseOverdue(nowMs, this.roundStart);
-    if (overdueMs <= nowMs && this.state === BreakerState.halfOpen && this.fleet.state !== BreakerState.halfOpen) {
+    if (overdueMs <= nowMs && this.state === BreakerState.halfOpen) {
       this.reopen('a probe was not answered in time', overdueMs);
     }
-    if (this.fleet.state !== BreakerState.closed) {
-      const before = this.fleet.state;
-      if (this.fleet.decay(nowMs)) this.leaveFleetState(before);
-    }
+    const before = this.fleet.state;
+    if (before !== BreakerState.closed && this.fleet.decay(nowMs)) this.goAlone(before, nowMs);
   }
 
   /** null: there is no fleet breaker, and never was. A verdict older than the known one is dropped. */
   applyFleet(verdict: FleetVerdictInput | null, nowMs: number): void {
     this.tick(nowMs);
     const before = this.fleet.state;
-    const generationBefore = this.fleet.generation;
     if (verdict === null) {
       this.fleet.clear();
       if (before !== BreakerState.closed) this.leaveFleetState(before);
       return;
     }
     if (!this.fleet.accept(verdict, nowMs)) return;
-    const after = this.fleet.state;
-    if (after !== before) this.leaveFleetState(before);
-    else if (after === BreakerState.halfOpen && this.fleet.generation !== generationBefore) this.beginRound();
-    this.followFleet(after, nowMs);
+    if (isShut(this.fleet.state)) this.shutWithFleet(nowMs);
+    else if (this.fleet.state !== before && this.fleet.state !== BreakerState.forcedClosed) this.closeWithFleet(nowMs);
+    if (this.fleet.state !== before) this.leaveFleetState(before);
+  }
+
+  /** Leave to probe while the fleet's verdict stands; false when that round is known already. */
+  grant(round: number, tokens: number, untilMs: number): boolean {
+    return this.fleet.tokens.take(round, tokens, untilMs);
+  }
+
+  /** What became of the last round's tokens. */
+  readTokens(into: TokenReading, nowMs: number): void {
+    this.fleet.tokens.read(into, nowMs);
+  }
+
+  /** Whether a call acquired then says something about the target as the fleet sees it now. */
+  countsForFleet(generation: number): boolean {
+    return generation > this.letThroughAt;
   }
 
   /** State and probes in flight stay; the new conditions begin to count where they changed. */
@@ -189,7 +205,6 @@ export class Breaker {
     this.settings = settings;
     this.coolMs = Math.min(Math.max(this.coolMs, settings.openForMs), settings.openForMaxMs);
     this.probes.resize(settings.probes);
-    // With fewer probes asked for, those that succeeded may be enough already.
     if (this.state === BreakerState.halfOpen) this.closeIfProven(nowMs);
   }
 
@@ -206,7 +221,7 @@ export class Breaker {
     into[at++] = this.openUntilMs;
     into[at++] = this.trippedAtMs;
     into[at++] = Number(this.openedUnderFleet);
-    into[at++] = Number(this.fleetProbeFailed);
+    into[at++] = this.letThroughAt;
     this.fleet.freeze(into, at);
     at += FleetVerdict.frozenLength;
     this.conditions.freeze(into, at);
@@ -225,7 +240,7 @@ export class Breaker {
     this.openUntilMs = from[at++]!;
     this.trippedAtMs = from[at++]!;
     this.openedUnderFleet = from[at++] === 1;
-    this.fleetProbeFailed = from[at++] === 1;
+    this.letThroughAt = from[at++]!;
     this.fleet.thaw(from, at);
     at += FleetVerdict.frozenLength;
     this.conditions.thaw(from, at);
@@ -238,9 +253,7 @@ export class Breaker {
       return 0;
     }
     if (this.state === BreakerState.open) {
-      if (nowMs < this.openUntilMs) {
-        return this.refuse(Reason.breakerOpen, Math.max(1, Math.ceil(this.openUntilMs - nowMs)));
-      }
+      if (nowMs < this.openUntilMs) return this.refuseLocally(nowMs);
       this.transition(BreakerState.halfOpen, `${formatDuration(this.coolMs)} of cool-down are over`, nowMs);
     }
     return this.acquireProbe(Reason.breakerOpen, nowMs);
@@ -249,9 +262,12 @@ export class Breaker {
   private acquireFleetProbe(nowMs: number): number {
     // Open for reasons of its own, this caller would only fail the fleet's round.
     const isOwn = this.state === BreakerState.open && !this.openedUnderFleet && nowMs < this.openUntilMs;
-    if (isOwn) return this.refuse(Reason.breakerOpen, Math.max(1, Math.ceil(this.openUntilMs - nowMs)));
-    if (this.fleetProbeFailed) return this.refuse(Reason.fleetBreakerOpen, retrySoonMs);
-    return this.acquireProbe(Reason.fleetBreakerOpen, nowMs);
+    if (isOwn) return this.refuseLocally(nowMs);
+    if (!this.fleet.tokens.canSpend(nowMs)) return this.refuse(Reason.fleetBreakerOpen, this.fleet.retryAfterMs(nowMs));
+    this.generation = ++this.serial;
+    this.fleet.tokens.spend(this.generation);
+    this.lastAcquireWasProbe = true;
+    return 0;
   }
 
   private acquireProbe(reason: number, nowMs: number): number {
@@ -268,24 +284,32 @@ export class Breaker {
     return inFlight < probesMax && this.probes.inFlightSince(this.roundStart) + this.probeSuccesses < probesMax;
   }
 
+  private refuseLocally(nowMs: number): number {
+    return this.refuse(Reason.breakerOpen, Math.max(1, Math.ceil(this.openUntilMs - nowMs)));
+  }
+
   private refuse(reason: number, retryMs: number): number {
     this.refusalReason = reason;
     return retryMs;
   }
 
   private recordProbe(outcome: number, latencyMs: number, generation: number, nowMs: number): void {
-    if (!this.probes.release(generation)) return;
-    if (generation <= this.roundStart || outcome === Outcome.ignored) return;
-    const slow = this.conditions.isSlow(latencyMs);
-    const failed = outcome === Outcome.failure || slow;
-    if (!failed) this.probeSuccesses++;
-    if (this.fleet.state === BreakerState.halfOpen) {
-      // The leader decides by the report; here a failure only ends this sidecar's part of the round.
-      if (failed) this.fleetProbeFailed = true;
-    } else if (this.state === BreakerState.halfOpen) {
-      if (failed) this.reopen(outcome === Outcome.failure ? 'a probe failed' : 'a probe was slow', nowMs);
-      else this.closeIfProven(nowMs);
+    if (!this.probes.release(generation)) {
+      if (this.fleet.tokens.isOf(generation)) this.settleToken(outcome, latencyMs);
+      return;
     }
+    if (generation <= this.roundStart || outcome === Outcome.ignored) return;
+    const failed = outcome === Outcome.failure || this.conditions.isSlow(latencyMs);
+    if (!failed) this.probeSuccesses++;
+    if (this.state !== BreakerState.halfOpen) return;
+    if (failed) this.reopen(outcome === Outcome.failure ? 'a probe failed' : 'a probe was slow', nowMs);
+    else this.closeIfProven(nowMs);
+  }
+
+  /** The leader decides, by what is reported of the round. */
+  private settleToken(outcome: number, latencyMs: number): void {
+    if (outcome === Outcome.ignored) this.fleet.tokens.annul();
+    else this.fleet.tokens.settle(outcome === Outcome.success && !this.conditions.isSlow(latencyMs));
   }
 
   private reopen(cause: string, nowMs: number): void {
@@ -316,37 +340,34 @@ export class Breaker {
     this.transition(BreakerState.open, cause, nowMs);
   }
 
-  /** The local breaker's part in what the fleet has just said. */
-  private followFleet(fleet: BreakerStateCode, nowMs: number): void {
-    switch (fleet) {
-      case BreakerState.open:
-      case BreakerState.halfOpen:
-      case BreakerState.forcedOpen:
-        if (this.state === BreakerState.halfOpen) {
-          this.openUntilMs = nowMs;
-          this.transition(BreakerState.open, this.fleetCause(), nowMs);
-        }
-        if (this.state === BreakerState.open && nowMs - this.trippedAtMs <= evidenceWindowMs) {
-          this.openedUnderFleet = true;
-        }
-        break;
-      case BreakerState.ramp:
-      case BreakerState.closed:
-        if (this.state === BreakerState.open && this.openedUnderFleet) {
-          this.transition(BreakerState.closed, this.fleetCause(), nowMs);
-        }
-        break;
-      case BreakerState.forcedClosed:
-        break;
+  private shutWithFleet(nowMs: number): void {
+    if (this.state === BreakerState.halfOpen) {
+      this.openUntilMs = nowMs;
+      this.transition(BreakerState.open, this.fleetCause(), nowMs);
     }
+    // It saw the same failures.
+    if (this.state === BreakerState.open && nowMs - this.trippedAtMs <= evidenceWindowMs) this.openedUnderFleet = true;
+  }
+
+  private closeWithFleet(nowMs: number): void {
+    if (this.state !== BreakerState.open || !this.openedUnderFleet) return;
+    this.transition(BreakerState.closed, this.fleetCause(), nowMs);
+  }
+
+  /** The verdict ran out. Whoever was shut begins with probes of its own. */
+  private goAlone(before: BreakerStateCode, nowMs: number): void {
+    this.leaveFleetState(before);
+    if (!isShut(before) || this.state !== BreakerState.closed) return;
+    this.openUntilMs = nowMs;
+    this.transition(BreakerState.open, 'the verdict of the fleet has run out', nowMs);
   }
 
   /** Calls that began before the fleet let requests through again must not open the local breaker when they fail. */
   private leaveFleetState(before: BreakerStateCode): void {
-    const wasShut =
-      before === BreakerState.open || before === BreakerState.halfOpen || before === BreakerState.forcedOpen;
-    if (wasShut && this.state === BreakerState.closed) this.beginGeneration();
-    else if (before === BreakerState.halfOpen || this.fleet.state === BreakerState.halfOpen) this.beginRound();
+    if (!isShut(before) || isShut(this.fleet.state)) return;
+    this.fleet.tokens.drop();
+    this.letThroughAt = this.serial;
+    if (this.state === BreakerState.closed) this.beginGeneration();
   }
 
   private fleetCause(): string {
@@ -375,6 +396,5 @@ export class Breaker {
   private beginRound(): void {
     this.roundStart = this.serial;
     this.probeSuccesses = 0;
-    this.fleetProbeFailed = false;
   }
 }

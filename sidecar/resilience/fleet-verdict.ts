@@ -2,8 +2,12 @@
  * The fleet's verdict on one target, as one sidecar holds it: what the leader said last, for as long as its word lasts.
  * A verdict that is not renewed within its time to live decays to "closed", so a dead leader cannot keep a service shut;
  * a leader's late message cannot bring back what a later one decided, since lower (epoch, generation) are dropped.
+ *
+ * In ramp a share of the demand before the opening is let through, and not of what is wanted now, which the outage may
+ * have multiplied. Where that demand is not known, it is the share of what comes.
  */
 import { BreakerState, type BreakerStateCode, breakerStateOf, parseBreakerState } from './breaker-state.ts';
+import { FleetTokens } from './fleet-tokens.ts';
 
 export interface FleetVerdictInput {
   /** closed, open, half_open, ramp, forced_open or forced_closed; other words are ignored. */
@@ -19,7 +23,14 @@ export interface FleetVerdictInput {
   readonly evidence: string;
   /** How long the target is left alone; gives refused callers a better time to come back. */
   readonly coolMs?: number;
+  /** Requests a second that were wanted before it opened; not known when left out. */
+  readonly demandPerSecond?: number;
 }
+
+/** How long probes and the way back may take is not known. */
+const retryMaxMs = 1000;
+/** Of a second's share, what may go at once after a pause. */
+const burstSeconds = 0.1;
 
 export class FleetVerdict {
   state: BreakerStateCode = BreakerState.closed;
@@ -29,8 +40,12 @@ export class FleetVerdict {
   private untilMs = 0;
   private coolUntilMs = 0;
   private allow = 0;
-  /** Error diffusion: the share carried over from request to request; it admits exactly ⌊n·allow⌋ of n. */
+  private demandPerSecond = 0;
+  /** What probes it allows while it is shut. */
+  readonly tokens = new FleetTokens();
+  /** What may go: ⌊n·allow⌋ of n requests, or what has come together at the allowed rate. */
   private carried = 0;
+  private carriedAtMs = 0;
 
   /** False when it is older than what is known, or says nothing that this version understands. */
   accept(input: FleetVerdictInput, nowMs: number): boolean {
@@ -41,12 +56,17 @@ export class FleetVerdict {
     if (state !== this.state || input.generation !== this.generation || input.epoch !== this.epoch) {
       this.coolUntilMs = nowMs + (input.coolMs ?? 0);
     }
+    if (state !== this.state) {
+      this.carried = 0;
+      this.carriedAtMs = nowMs;
+    }
     this.state = state;
     this.generation = input.generation;
     this.epoch = input.epoch;
     this.evidence = input.evidence;
     this.untilMs = nowMs + input.ttlMs;
     this.allow = input.allow > 0 ? Math.min(1, input.allow) : 0;
+    this.demandPerSecond = input.demandPerSecond ?? 0;
     return true;
   }
 
@@ -64,18 +84,25 @@ export class FleetVerdict {
     this.epoch = '';
     this.evidence = '';
     this.carried = 0;
+    this.tokens.clear();
   }
 
   /** In ramp: whether this request belongs to the share. */
-  admitsShare(): boolean {
-    this.carried += this.allow;
+  admitsShare(nowMs: number): boolean {
+    if (this.allow >= 1) return true;
+    if (this.demandPerSecond > 0) {
+      const perSecond = this.allow * this.demandPerSecond;
+      const earned = (perSecond * (nowMs - this.carriedAtMs)) / 1000;
+      this.carried = Math.min(Math.max(1, perSecond * burstSeconds), this.carried + earned);
+      this.carriedAtMs = nowMs;
+    } else this.carried += this.allow;
     if (this.carried < 1) return false;
     this.carried -= 1;
     return true;
   }
 
   /** Numbers that freeze() writes; epoch and evidence stay with who hears the verdicts. */
-  static readonly frozenLength = 6;
+  static readonly frozenLength = 8 + FleetTokens.frozenLength;
 
   freeze(into: Float64Array, at: number): void {
     into[at] = this.state;
@@ -84,6 +111,9 @@ export class FleetVerdict {
     into[at + 3] = this.coolUntilMs;
     into[at + 4] = this.allow;
     into[at + 5] = this.carried;
+    into[at + 6] = this.carriedAtMs;
+    into[at + 7] = this.demandPerSecond;
+    this.tokens.freeze(into, at + 8);
   }
 
   thaw(from: Float64Array, at: number): void {
@@ -93,11 +123,14 @@ export class FleetVerdict {
     this.coolUntilMs = from[at + 3]!;
     this.allow = from[at + 4]!;
     this.carried = from[at + 5]!;
+    this.carriedAtMs = from[at + 6]!;
+    this.demandPerSecond = from[at + 7]!;
+    this.tokens.thaw(from, at + 8);
   }
 
-  /** While open: ms until a retry is worth it. */
+  /** While it is shut: ms until a retry is worth it. */
   retryAfterMs(nowMs: number): number {
-    const untilMs = this.coolUntilMs > nowMs ? this.coolUntilMs : this.untilMs;
-    return Math.max(1, Math.ceil(untilMs - nowMs));
+    const waitMs = this.coolUntilMs > nowMs ? this.coolUntilMs - nowMs : Math.min(retryMaxMs, this.untilMs - nowMs);
+    return Math.max(1, Math.ceil(waitMs));
   }
 }

@@ -9,6 +9,7 @@
 import { lockBytes, lockOf, type SharedLock } from '../../proto/kernel/shared-lock.ts';
 import { Breaker, type BreakerSettings, type BreakerTransition, frozenNumbers } from './breaker.ts';
 import { BreakerState } from './breaker-state.ts';
+import type { TokenReading } from './fleet-tokens.ts';
 import type { FleetVerdictInput } from './fleet-verdict.ts';
 
 const headerBytes = lockBytes + 8;
@@ -79,6 +80,21 @@ export class SharedBreaker extends Breaker {
     } finally {
       this.exit(true);
     }
+  }
+
+  override grant(round: number, tokens: number, untilMs: number): boolean {
+    this.enter();
+    try {
+      return super.grant(round, tokens, untilMs);
+    } finally {
+      this.exit(true);
+    }
+  }
+
+  override readTokens(into: TokenReading, nowMs: number): void {
+    this.enter();
+    super.readTokens(into, nowMs);
+    this.exit(false);
   }
 
   override reconfigure(settings: BreakerSettings, nowMs: number): void {

@@ -4,6 +4,7 @@
  */
 import { afterEach, beforeEach, expect, it } from 'vitest';
 import { BreakerCoordinator } from '../../control-plane/coordination/breaker-coordinator.ts';
+import { XorShift32 } from '../../proto/kernel/random.ts';
 import { type ControlLink, startControlLink } from '../../sidecar/io/control-link/control-link.ts';
 import { type BreakerSettings, BreakerState } from '../../sidecar/resilience/breaker.ts';
 import { ControlRoom } from '../support/control-room.ts';
@@ -33,10 +34,15 @@ let firstFailureAtMs: number;
 beforeEach(async () => {
   nats = await startNatsServer();
   room = await ControlRoom.open(nats.url);
-  coordinator = new BreakerCoordinator(() => '0000000000000001.0000000000000001');
+  coordinator = new BreakerCoordinator({
+    random: new XorShift32(1),
+    epochOf: () => '0000000000000001.0000000000000001',
+  });
   room.onReport = (report) => coordinator.onReport(report, performance.now());
   const tick = () => {
-    for (const verdict of coordinator.tick(performance.now(), Date.now())) room.publishVerdict(verdict);
+    const { verdicts, grants } = coordinator.tick(performance.now(), Date.now());
+    for (const verdict of verdicts) room.publishVerdict(verdict);
+    for (const grant of grants) room.publishGrant(grant);
   };
   timers = [setInterval(tick, 50)];
   healthy = Array.from({ length: callers }, () => true);
@@ -70,8 +76,8 @@ async function begin(breaker: Partial<BreakerSettings> = {}): Promise<void> {
 
 const allAre = (state: number) => targets.every(({ breaker }) => breaker.fleetState === state);
 
-it('opens in every caller in less than a second, and closes after the target has healed', async () => {
-  await begin();
+it('opens in every caller when their local breakers open before it, and closes those too', async () => {
+  await begin(localDefaults);
   healthy.fill(false);
   await until(() => allAre(BreakerState.open), { what: 'open everywhere', intervalMs: 1 });
   const openMs = performance.now() - firstFailureAtMs;
@@ -80,20 +86,9 @@ it('opens in every caller in less than a second, and closes after the target has
   expect(coordinator.view(target)?.evidence?.text).toMatch(/^[34] of 4 callers, \d+\/\d+ failed$/);
   healthy.fill(true);
   const healedAtMs = performance.now();
-  await until(() => allAre(BreakerState.closed), { what: 'closed everywhere', timeoutMs: 10_000 });
-  console.log(`and closed ${(performance.now() - healedAtMs).toFixed(0)} ms after the target healed`);
-});
-
-it('opens in every caller when their local breakers open before it, and closes those too', async () => {
-  await begin(localDefaults);
-  healthy.fill(false);
-  await until(() => allAre(BreakerState.open), { what: 'open everywhere', intervalMs: 1 });
-  const openMs = performance.now() - firstFailureAtMs;
-  console.log(`with local breakers opened after ${openMs.toFixed(0)} ms`);
-  expect(openMs).toBeLessThan(1000);
-  healthy.fill(true);
   const isClosed = () => targets.every(({ breaker }) => breaker.effectiveState === BreakerState.closed);
   await until(isClosed, { what: 'closed everywhere, fleet and local', timeoutMs: 10_000 });
+  console.log(`and closed ${(performance.now() - healedAtMs).toFixed(0)} ms after the target healed`);
 });
 
 it('opens in a caller that has itself seen no failure', async () => {
@@ -114,14 +109,14 @@ it('stays closed in all while two of four callers fail', async () => {
   expect(allAre(BreakerState.closed)).toBe(true);
 });
 
-it('lets the verdict run out when NATS dies while it stands', async () => {
+it('keeps the verdict when NATS dies while it stands', async () => {
   await begin();
   healthy.fill(false);
   await until(() => allAre(BreakerState.open), { what: 'open everywhere' });
   await nats.kill9();
+  healthy.fill(true);
   const killedAtMs = performance.now();
-  await until(() => allAre(BreakerState.closed), { what: 'the verdict is over', timeoutMs: 5000 });
-  // Verdicts hold for 3 s from their last repetition, which came at most 500 ms before.
-  expect(performance.now() - killedAtMs).toBeGreaterThan(2000);
-  expect(performance.now() - killedAtMs).toBeLessThan(4000);
+  const isAlone = () => performance.now() - killedAtMs > 2500;
+  await until(() => isAlone() || !allAre(BreakerState.open), { what: 'the leader counts as lost' });
+  expect(allAre(BreakerState.open)).toBe(true);
 });

@@ -73,7 +73,7 @@ export function simulateFleet(run: FleetRun): FleetOutcome {
       Object.assign(caller, { n: 0, fail: 0, demand: 0, sinceMs: nowMs });
     });
     if (nowMs % 50 !== 0) continue;
-    for (const verdict of coordinator.tick(nowMs, nowMs)) {
+    for (const verdict of coordinator.tick(nowMs, nowMs).verdicts) {
       if (verdict.state === 'open') openedAtMs ??= nowMs;
       if (verdict.state === 'closed' && openedAtMs !== undefined) closedAtMs ??= nowMs;
       for (const caller of callers) later(nowMs, () => obey(caller, verdict));

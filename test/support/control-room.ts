@@ -9,8 +9,11 @@ import {
   decodeReport,
   encodeCommand,
   encodeEndpoints,
+  encodeGrant,
   encodeVerdict,
+  type Grant,
   type Heartbeat,
+  type Identity,
   type Report,
   type Verdict,
 } from '../../proto/fleet.ts';
@@ -79,6 +82,10 @@ export class ControlRoom {
 
   publishVerdict(verdict: Verdict): void {
     this.connection.publish(subjects.verdict(named(verdict.target)), encodeVerdict(verdict));
+  }
+
+  publishGrant({ to, ...grant }: { to: Identity } & Pick<Grant, 'answersSeq' | 'epoch' | 'tokens'>): void {
+    this.connection.publish(subjects.grant(to, to.instance), encodeGrant({ ...grant, incarnation: to.incarnation }));
   }
 
   async command(to: ServiceName & { instance: string }, name: string, mustUnderstand: readonly string[] = []) {

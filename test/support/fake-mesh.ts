@@ -24,6 +24,7 @@ export class FakeTarget implements TargetLink {
   readonly counts = new TargetCounts();
   endpoints: readonly Endpoint[] = [];
   onFailure?: (() => void) | undefined;
+  onProbe?: (() => void) | undefined;
 
   constructor(key: string, settings: Partial<BreakerSettings>) {
     this.key = key;
@@ -43,6 +44,7 @@ export class FakeTarget implements TargetLink {
     this.counts.recordOutcome(outcome, 1, '127.0.0.1:1');
     this.breaker.record(outcome, 1, lastAcquireWasProbe, generation, performance.now());
     if (!healthy) this.onFailure?.();
+    if (lastAcquireWasProbe) this.onProbe?.();
     return true;
   }
 }

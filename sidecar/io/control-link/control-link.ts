@@ -4,7 +4,7 @@
  * it has, while fleet verdicts run out by themselves.
  *
  *   up    heartbeats (state, every second) · reports (counts, at once on failures) · acks (each bundle)
- *   down  bundles, endpoints (pushed, and read back) · verdicts (expire) · commands
+ *   down  bundles, endpoints (pushed, and read back) · verdicts, grants (expire) · commands
  */
 import type { NatsAccess } from '../../../proto/nats-access.ts';
 import {
@@ -21,12 +21,12 @@ import type { Bus } from './bus.ts';
 import { type FleetCodec, loadFleetCodec } from './codec.ts';
 import { obeyCommands } from './commands.ts';
 import { EndpointSync } from './endpoint-sync.ts';
+import { FleetSync } from './fleet-sync.ts';
 import { Heartbeats } from './heartbeats.ts';
 import { LastKnownGood } from './last-known-good.ts';
 import type { Mesh, TargetLink } from './mesh.ts';
 import { NatsBus } from './nats-bus.ts';
-import { Reporter } from './reporter.ts';
-import { VerdictSync } from './verdict-sync.ts';
+import { ReportNumbers } from './report-numbers.ts';
 import { WatchedKeys } from './watched-keys.ts';
 
 export interface ControlLinkOptions extends Partial<NatsAccess> {
@@ -81,7 +81,7 @@ class Link implements ControlLink {
 
   onBreakerTransition(target: string): void {
     this.road?.heartbeats.soon();
-    this.road?.reporter.onTransition(target);
+    this.road?.fleet.onTransition(target);
   }
 
   onDrain(): void {
@@ -127,10 +127,9 @@ class Link implements ControlLink {
 class Road {
   readonly bus: Bus;
   readonly heartbeats: Heartbeats;
-  readonly reporter: Reporter;
+  readonly fleet: FleetSync;
   private readonly watched: WatchedKeys;
   private readonly endpoints: EndpointSync;
-  private readonly verdicts: VerdictSync;
   private readonly bundles: BundleSync;
   private readonly own: string;
 
@@ -151,8 +150,7 @@ class Road {
     options.onBus?.(this.bus);
     this.watched = new WatchedKeys(this.bus, random, log);
     this.endpoints = new EndpointSync(codec, log);
-    this.verdicts = new VerdictSync(mesh, this.bus, codec);
-    this.reporter = new Reporter(mesh, this.bus, codec, this.verdicts);
+    this.fleet = new FleetSync(mesh, this.bus, codec, new ReportNumbers());
     this.heartbeats = new Heartbeats(mesh, this.bus, codec, bundles.book);
     bundles.speakBy({ bus: this.bus, codec });
     this.watchBundle(identity);
@@ -165,8 +163,7 @@ class Road {
   use(target: TargetLink): void {
     const name = parseServiceKey(target.key);
     if (!name) return;
-    this.verdicts.follow(target);
-    this.reporter.follow(target);
+    this.fleet.follow(target);
     if (target.key !== this.own) this.watchBundle(name);
     this.watched.watch({
       bucket: buckets.endpoints,
@@ -178,7 +175,7 @@ class Road {
 
   async close(): Promise<void> {
     this.watched.close();
-    this.reporter.close();
+    this.fleet.close();
     this.heartbeats.close();
     this.heartbeats.send();
     await this.bus.close();

@@ -6,6 +6,7 @@ import type { Endpoint, Identity, ProcessStatus, Traffic } from '../../../proto/
 import type { Random } from '../../../proto/kernel/random.ts';
 import type { Bundle } from '../../../proto/policy/bundle.ts';
 import type { Breaker } from '../../resilience/breaker.ts';
+import type { OwnTraffic } from '../../resilience/fleet-caller.ts';
 import type { TargetCounts } from '../../resilience/target-counts.ts';
 
 export type LogLevel = 'debug' | 'info' | 'warn' | 'error';
@@ -28,6 +29,8 @@ export interface Mesh {
   /** `target` is the own service or one in use. A promise where the bundle takes force in several threads. */
   applyBundle(target: string, bundle: Bundle, nowMs: number): BundleVerdict | Promise<BundleVerdict>;
   heartbeatTraffic(): Traffic[];
+  /** What reached the own app since the start; absent where there is none. */
+  ownTraffic?: () => OwnTraffic;
   process(): ProcessStatus;
   dump(): unknown;
   /** What a TrafficPolicy, as JSON, would have done with the traffic that was recorded. Never rejects. */
@@ -44,7 +47,13 @@ export interface TargetLink {
   /** The one in force; another one after a policy changed it. */
   readonly breaker: Breaker | null;
   readonly counts: TargetCounts;
+  /** Addresses that the fleet has found to fail while the others serve; in place of those it said before. */
+  setEjected?(addresses: readonly string[]): void;
+  /** Any one of its endpoints, to see whether it can be reached. */
+  anyAddress?(): string;
   setEndpoints(endpoints: readonly Endpoint[]): void;
   /** Set by the link, called after a failed outcome was counted, so that its report goes out at once. */
   onFailure?: (() => void) | undefined;
+  /** Set by the link, called when a probe was answered. */
+  onProbe?: (() => void) | undefined;
 }

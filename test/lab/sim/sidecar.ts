@@ -146,6 +146,6 @@ export class SimSidecar {
       random: diceOf(world.seed, `cluster ${name}`),
       staticEndpoints: endpoints.get(service) ?? [],
     });
-    return { key, policy, cluster, traffic: new TrafficStats('outbound', key), onFailure: null };
+    return { key, policy, cluster, traffic: new TrafficStats('outbound', key), onFailure: null, onProbe: null };
   }
 }

@@ -1,9 +1,7 @@
-/** What the link remembers of bundles and verdicts: newer is taken, older is not, a refused one blocks nothing. */
+/** What the link remembers of bundles: newer is taken, older is not, a refused one blocks nothing. */
 import { describe, expect, it } from 'vitest';
-import { blankVerdict } from '../../../proto/fleet-blanks.ts';
-import type { Applied, Verdict } from '../../../proto/fleet-messages.ts';
+import type { Applied } from '../../../proto/fleet-messages.ts';
 import { BundleBook } from '../../../sidecar/io/control-link/bundle-book.ts';
-import { VerdictBook, verdictTtlMaxMs } from '../../../sidecar/io/control-link/verdict-book.ts';
 
 const target = 'shop/payments';
 
@@ -32,25 +30,5 @@ describe('BundleBook', () => {
     expect(book.isNews(target, { epoch: '2', version: 6 })).toBe(true);
     expect(book.isLast(target, { epoch: '9', version: 999 })).toBe(true);
     expect(book.all()).toEqual([outcome('9', 999, 'rejected')]);
-  });
-});
-
-describe('VerdictBook', () => {
-  const verdict = (epoch: string, generation: number, ttlMs = 3000): Verdict => ({
-    ...blankVerdict,
-    ...{ target, state: 'open', generation, epoch, ttlMs },
-  });
-
-  it('drops older generations and epochs, and renews the time to live by a repetition', () => {
-    const book = new VerdictBook();
-    expect(book.accept(verdict('2', 5), 0)?.expiresAtMs).toBe(3000);
-    expect(book.accept(verdict('2', 4), 100)).toBeUndefined();
-    expect(book.accept(verdict('1', 9), 100)).toBeUndefined();
-    expect(book.accept(verdict('2', 5), 500)?.expiresAtMs).toBe(3500);
-    expect(book.accept(verdict('3', 1), 600)?.verdict.generation).toBe(1);
-  });
-
-  it('lets no verdict live longer than a minute without being repeated', () => {
-    expect(new VerdictBook().accept(verdict('1', 1, 4_000_000_000), 0)?.expiresAtMs).toBe(verdictTtlMaxMs);
   });
 });

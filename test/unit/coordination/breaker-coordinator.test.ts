@@ -1,174 +1,111 @@
-/** The coordinator: its steps, what it publishes when, what it does not count, and what happens at its bounds. */
+/** The coordinator: its steps, what it publishes when, and what it does not count. */
 import { describe, expect, it } from 'vitest';
-import { BreakerCoordinator, coordinatorBounds } from '../../../control-plane/coordination/breaker-coordinator.ts';
-import { blankCounts } from '../../../proto/fleet-blanks.ts';
-import type { Identity, Report, Verdict } from '../../../proto/fleet-messages.ts';
-
-const target = 'shop/payments';
-const epoch = '1.1';
-
-/** Four callers that report every 100 ms, and time that is moved by hand. */
-class Fleet {
-  readonly coordinator: BreakerCoordinator;
-  readonly published: { atMs: number; verdict: Verdict }[] = [];
-  nowMs = 100_000;
-  callers = 4;
-  /** What a report says: requests and failures of 100 ms. */
-  counts = { n: 10, fail: 0 };
-  epochSeen = epoch;
-  generation: number | undefined;
-  private seq = 0;
-
-  constructor(coordinator = new BreakerCoordinator(() => epoch)) {
-    this.coordinator = coordinator;
-  }
-
-  run(ms: number): this {
-    for (const untilMs = this.nowMs + ms; this.nowMs < untilMs; ) {
-      this.nowMs += 50;
-      if (this.nowMs % 100 === 0) for (let i = 0; i < this.callers; i++) this.report(`orders-${i}`);
-      this.tick();
-    }
-    return this;
-  }
-
-  tick(): Verdict[] {
-    const verdicts = this.coordinator.tick(this.nowMs, 1_000_000 + this.nowMs);
-    for (const verdict of verdicts) this.published.push({ atMs: this.nowMs, verdict });
-    return verdicts;
-  }
-
-  report(instance: string, change: Partial<Report> = {}, about = target): void {
-    const generation = this.generation ?? this.coordinator.view(about)?.generation ?? 0;
-    this.coordinator.onReport(
-      {
-        v: 1,
-        identity: identity(instance),
-        epochSeen: this.epochSeen,
-        seq: ++this.seq,
-        intervalMs: 100,
-        targets: [row(about, generation, this.counts.n, this.counts.fail)],
-        quotas: [],
-        ...change,
-      },
-      this.nowMs,
-    );
-  }
-
-  get view() {
-    return this.coordinator.view(target);
-  }
-
-  states(): string[] {
-    const states = this.published.map(({ verdict }) => `${verdict.state} ${verdict.generation}`);
-    return states.filter((state, index) => state !== states[index - 1]);
-  }
-}
-
-function identity(instance: string, incarnation = 'a'): Identity {
-  return { namespace: 'shop', service: 'orders', instance, incarnation, zone: '', version: '' };
-}
-
-function row(about: string, generation: number, n: number, fail: number, demand = 10) {
-  return { ...blankCounts, target: about, generation, n, fail, demand };
-}
-
-const healthy = { n: 10, fail: 0 };
-const failing = { n: 10, fail: 10 };
-const refused = { n: 0, fail: 0 };
-
-function opened(): Fleet {
-  const fleet = new Fleet().run(1000);
-  fleet.counts = failing;
-  fleet.run(300);
-  expect(fleet.view?.state).toBe('open');
-  fleet.counts = refused;
-  return fleet;
-}
+import type { Verdict } from '../../../proto/fleet-messages.ts';
+import {
+  coordinatorFor,
+  epoch,
+  Fleet,
+  failing,
+  healthy,
+  identity,
+  opened,
+  refused,
+  row,
+  target,
+} from './coordinator-rig.ts';
 
 describe('BreakerCoordinator', () => {
-  it('opens, cools for 1 s, half-opens and closes when the probes succeed', () => {
+  it('opens, cools for 1 s, probes with five tokens, ramps and closes', () => {
     const fleet = opened().run(1000);
     expect(fleet.view?.state).toBe('half_open');
+    expect([...fleet.held.values()].flat().map(({ k }) => k)).toEqual([0, 1, 2, 3, 4]);
+    fleet.probes = 'ok';
     fleet.counts = { n: 2, fail: 0 };
-    fleet.run(200);
-    expect(fleet.states()).toEqual(['closed 0', 'open 1', 'half_open 2', 'closed 3']);
-    expect(fleet.view).toMatchObject({
-      openedAtWallMs: null,
-      coolMs: 0,
-      evidence: { text: '8 of 8 probes succeeded' },
-    });
+    fleet.run(100);
+    expect(fleet.view).toMatchObject({ state: 'ramp', evidence: { text: '5 of 5 probes succeeded', rule: 'probes' } });
+    fleet.run(2500);
+    const states = fleet.published.filter(({ verdict }) => verdict.evidence?.rule !== '').map(({ verdict }) => verdict);
+    expect(fleet.states().filter((state) => !state.startsWith('ramp'))).toEqual([
+      'closed 0',
+      'open 1',
+      'half_open 2',
+      'closed 9',
+    ]);
+    const allowed = states.filter(({ state }) => state === 'ramp').map(({ allow }) => allow);
+    expect([...new Set(allowed)]).toEqual([0.05, 0.1, 0.2, 0.4, 0.8, 1]);
+    expect(fleet.view).toMatchObject({ openedAtWallMs: null, coolMs: 0, evidence: { rule: 'ramp' } });
+  });
+
+  it('gives no second token of a round, and none to a caller that was not heard lately', () => {
+    const fleet = opened();
+    fleet.callers = 3;
+    fleet.run(1000);
+    expect([...fleet.held.keys()].sort()).toEqual(['orders-0', 'orders-1', 'orders-2']);
+    fleet.held.clear();
+    fleet.run(1100);
+    expect(fleet.held.size).toBe(0);
   });
 
   it('says why, since when, for how long', () => {
     const { published } = opened();
     const { verdict, atMs } = published.find((each) => each.verdict.state === 'open')!;
-    expect(verdict).toMatchObject({ target, epoch, generation: 1, ttlMs: 3000, coolMs: 1000, allow: 0, zone: '' });
+    expect(verdict).toMatchObject({ target, epoch, generation: 1, ttlMs: 1500, coolMs: 1000, allow: 0, zone: '' });
     expect(verdict.openedAtWallMs).toBe(1_000_000 + atMs);
     expect(verdict.evidence).toMatchObject({ voters: 4, failingVoters: 4, quorum: 3, windowMs: 300 });
     expect(verdict.evidence?.text).toMatch(/^4 of 4 callers, \d+\/\d+ failed$/);
     expect(verdict.evidence?.worst).toHaveLength(4);
   });
 
-  it('opens again with the cool time doubled, up to 2 s for few callers, when probes fail', () => {
+  it('opens again with the cool time doubled, up to 2 s, when probes fail', () => {
     const fleet = opened().run(1000);
     const cools: number[] = [];
+    fleet.probes = 'failed';
     for (let round = 0; round < 3; round++) {
       expect(fleet.view?.state).toBe('half_open');
-      fleet.counts = { n: 2, fail: 1 };
       fleet.run(100);
       expect(fleet.view?.state).toBe('open');
       cools.push(fleet.view!.coolMs);
-      fleet.counts = refused;
       fleet.run(2000);
     }
     expect(cools).toEqual([2000, 2000, 2000]);
   });
 
-  it('closes at 80 % of the probes and not below', () => {
-    for (const [fail, state] of [
-      [1, 'closed'],
-      [2, 'open'],
-    ] as const) {
-      const fleet = opened().run(1000);
-      fleet.counts = refused;
-      fleet.run(100);
-      const { generation } = fleet.view!;
-      fleet.report('orders-0', { targets: [row(target, generation, 5, fail)] });
-      fleet.tick();
-      expect(fleet.view?.state).toBe(state);
-    }
+  it('takes for failed what is not reported until the tokens are dead and 200 ms more', () => {
+    const fleet = opened().run(1000);
+    fleet.run(fleet.view!.sinceMs + 1150 - fleet.nowMs);
+    expect(fleet.view?.state).toBe('half_open');
+    fleet.run(50);
+    expect(fleet.view?.state).toBe('open');
   });
 
-  it('stays half-open while nothing is heard, and asks again every 2 s those that have demand', () => {
+  it('asks others when the tokens were not used, since that says nothing about the target', () => {
     const fleet = opened().run(1000);
     const { generation } = fleet.view!;
-    fleet.run(6000);
-    expect(fleet.view).toMatchObject({ state: 'half_open', generation: generation + 3 });
-    fleet.callers = 0;
-    fleet.run(60_000);
-    const quiet = fleet.view!.generation;
-    fleet.run(60_000);
-    expect(fleet.view).toMatchObject({ state: 'half_open', generation: quiet });
+    fleet.probes = 'unused';
+    fleet.run(100);
+    expect(fleet.view).toMatchObject({ state: 'half_open', generation: generation + 1 });
   });
 
-  it('keeps what few probes said until more are heard', () => {
-    const fleet = opened().run(1000);
-    for (let result = 0; result < 4; result++) {
-      expect(fleet.view?.state).toBe('half_open');
-      fleet.report('orders-0', { targets: [row(target, fleet.view!.generation, 1, 0)] });
-      fleet.run(2500);
+  it('lets one caller ask the target itself when nobody wants anything', () => {
+    const fleet = opened();
+    for (let i = 0; i < 35; i++) {
+      fleet.nowMs += 100;
+      for (let caller = 0; caller < 4; caller++) {
+        fleet.report(`orders-${caller}`, { targets: [row(target, fleet.view!.generation, 0, 0, 0)] });
+      }
+      if (i > 30) fleet.tick();
     }
-    expect(fleet.view?.state).toBe('closed');
+    expect([...fleet.held.values()].flat()).toMatchObject([{ k: 0, healthCheck: true }]);
   });
 
-  it('opens again when the few probes that were heard failed', () => {
+  it('opens again from the ramp when requests fail', () => {
     const fleet = opened().run(1000);
-    fleet.report('orders-0', { targets: [row(target, fleet.view!.generation, 1, 1)] });
-    fleet.run(1900);
-    expect(fleet.view?.state).toBe('half_open');
-    fleet.run(200);
-    expect(fleet.view?.state).toBe('open');
+    fleet.probes = 'ok';
+    fleet.run(100);
+    expect(fleet.view?.state).toBe('ramp');
+    fleet.counts = failing;
+    fleet.run(100);
+    expect(fleet.view).toMatchObject({ state: 'open', coolMs: 2000, evidence: { rule: 'ramp' } });
   });
 
   it('publishes changes at once, snapshots every 500 ms while open and every 2 s while closed', () => {
@@ -239,21 +176,74 @@ describe('BreakerCoordinator', () => {
     const { published } = opened();
     const standing = published.findLast(({ verdict }) => verdict.state === 'open')!.verdict;
     let own = '';
-    const fleet = new Fleet(new BreakerCoordinator(() => own));
+    const fleet = new Fleet(coordinatorFor(() => own));
     expect(fleet.coordinator.adopt(standing, fleet.nowMs)).toBe(true);
     expect(fleet.tick(), 'another leads').toEqual([]);
     own = '1.2';
     fleet.epochSeen = '1.2';
-    expect(fleet.tick()).toMatchObject([{ ...standing, epoch: '1.2' }]);
+    const takenOver = { target, state: 'open', epoch: '1.2', generation: standing.generation + 1, members: [] };
+    expect(fleet.tick()).toMatchObject([{ ...takenOver, membersHash: standing.membersHash }]);
     fleet.counts = refused;
-    fleet.run(1000);
-    expect(fleet.view).toMatchObject({ state: 'half_open', generation: 2, epoch: '1.2' });
+    // The tokens of its predecessor may still be used.
+    fleet.run(1150);
+    expect(fleet.view?.state).toBe('open');
+    fleet.run(50);
+    expect(fleet.view).toMatchObject({ state: 'half_open', epoch: '1.2' });
+  });
+
+  it('goes on with the ramp that stands when it begins to lead', () => {
+    const fleet = new Fleet(coordinatorFor(() => own));
+    let own = '';
+    const { published } = opened();
+    const { verdict } = published.at(-1)!;
+    fleet.coordinator.adopt({ ...verdict, state: 'ramp', generation: 9, allow: 0.2 }, fleet.nowMs);
+    own = '1.2';
+    expect(fleet.tick()).toMatchObject([{ state: 'ramp', generation: 10, allow: 0.2, epoch: '1.2' }]);
+  });
+
+  it('begins with the ramp when three probes in time slots have succeeded meanwhile', () => {
+    let own = '';
+    const fleet = new Fleet(coordinatorFor(() => own));
+    const { verdict } = opened().published.find((each) => each.verdict.state === 'open')!;
+    fleet.coordinator.adopt(verdict, fleet.nowMs);
+    for (const slot of [4, 5, 5, 6]) {
+      const { membersHash } = verdict;
+      const result = { v: 1, identity: identity('orders-0'), target, membersHash, slot, ok: true };
+      fleet.coordinator.onSlotResult(result, fleet.nowMs);
+    }
+    own = '1.2';
+    expect(fleet.tick()).toMatchObject([{ state: 'ramp', allow: 0.05 }]);
+  });
+
+  it('learns from its callers that a verdict stands which it has never heard', () => {
+    const fleet = new Fleet();
+    fleet.epochSeen = '1.0';
+    const claim = { fleetState: 'open', openedAtWallMs: 77, membersHash: 'abc' };
+    for (let i = 0; i < 4; i++) {
+      const said = i === 0 ? row(target, 0, 5, 5) : { ...row(target, 6, 0, 0), ...claim };
+      fleet.report(`orders-${i}`, { targets: [said] });
+    }
+    fleet.nowMs += 300;
+    expect(fleet.tick()).toMatchObject([{ state: 'open', generation: 7, openedAtWallMs: 77, membersHash: 'abc' }]);
+  });
+
+  it('does not believe a single caller that a verdict stands', () => {
+    const fleet = new Fleet();
+    const claim = { fleetState: 'open', openedAtWallMs: 77, membersHash: 'abc' };
+    for (let i = 0; i < 4; i++) {
+      fleet.report(`orders-${i}`, {
+        targets: [i === 0 ? { ...row(target, 6, 0, 0), ...claim } : row(target, 0, 5, 0)],
+      });
+    }
+    fleet.nowMs += 300;
+    expect(fleet.tick()).toMatchObject([{ state: 'closed', generation: 0 }]);
   });
 
   it('speaks only of the targets that it leads, each under its own epoch', () => {
     const epochs: Record<string, string> = { [target]: '1.7', 'shop/billing': '1.9' };
-    const fleet = new Fleet(new BreakerCoordinator((about) => epochs[about] ?? ''));
+    const fleet = new Fleet(coordinatorFor((about) => epochs[about] ?? ''));
     for (const about of [...Object.keys(epochs), 'shop/others']) fleet.report('orders-0', {}, about);
+    fleet.nowMs += 300;
     expect(fleet.tick().map((verdict) => [verdict.target, verdict.epoch])).toEqual(Object.entries(epochs));
     epochs['shop/others'] = '1.12';
     delete epochs[target];
@@ -272,70 +262,22 @@ describe('BreakerCoordinator', () => {
     expect(fleet.view).toMatchObject({ state: 'open', generation: 5, epoch: '1.4' });
   });
 
-  it('forgets a closed target after a minute, and does not begin below its generation when it is back', () => {
+  it('forgets a target after a minute, and does not begin below its generation when it is back', () => {
     const fleet = opened().run(1000);
-    fleet.counts = healthy;
-    fleet.run(300);
     const { generation } = fleet.view!;
     fleet.callers = 0;
-    fleet.run(61_000);
+    fleet.run(62_000);
     expect(fleet.view).toBeUndefined();
     fleet.callers = 4;
-    fleet.run(100);
-    expect(fleet.view).toMatchObject({ state: 'closed', generation });
+    fleet.counts = healthy;
+    fleet.run(400);
+    expect(fleet.view?.state).toBe('closed');
+    expect(fleet.view?.generation).toBeGreaterThanOrEqual(generation);
   });
 
   it('ignores rows that cannot be true', () => {
     const fleet = new Fleet();
     fleet.report('orders-0', { targets: [row(target, 0, 1, 2), row('not a service', 0, 1, 1)] });
     expect(fleet.coordinator.views()).toEqual([]);
-  });
-});
-
-describe('BreakerCoordinator at its bounds', () => {
-  const bounded = (bounds: Partial<typeof coordinatorBounds>) =>
-    new Fleet(new BreakerCoordinator(() => epoch, { ...coordinatorBounds, ...bounds }));
-
-  it('hears no further target until one has become idle', () => {
-    const fleet = bounded({ targetsMax: 2 });
-    for (const about of ['shop/a', 'shop/b', 'shop/c']) fleet.report('orders-0', {}, about);
-    expect(fleet.coordinator.views().map((view) => view.target)).toEqual(['shop/a', 'shop/b']);
-    expect(fleet.coordinator.unheard).toBe(1);
-    fleet.nowMs += 61_000;
-    fleet.report('orders-0', {}, 'shop/c');
-    expect(fleet.coordinator.view('shop/c')).toBeDefined();
-  });
-
-  it('hears no further caller of a target until one has lost its demand', () => {
-    const fleet = bounded({ callersPerTargetMax: 3 });
-    fleet.run(100);
-    expect(fleet.view?.callers).toBe(3);
-    expect(fleet.coordinator.unheard).toBe(1);
-    fleet.nowMs += 11_000;
-    fleet.report('orders-3');
-    expect(fleet.view?.callers).toBe(1);
-  });
-
-  it('hears no further caller when all targets together have too many', () => {
-    const fleet = bounded({ callersMax: 5 });
-    fleet.run(100);
-    for (let i = 0; i < 4; i++) fleet.report(`orders-${i}`, {}, 'shop/other');
-    expect(fleet.coordinator.view('shop/other')?.callers).toBe(1);
-  });
-
-  it('hears no further reporter until one has been silent for 10 s', () => {
-    const fleet = bounded({ reportersMax: 2 });
-    fleet.run(100);
-    expect(fleet.view?.callers).toBe(2);
-    fleet.nowMs += 11_000;
-    fleet.report('orders-3');
-    expect(fleet.view?.callers).toBe(3);
-  });
-
-  it('says so when it cannot remember that a target is switched off', () => {
-    const { coordinator } = bounded({ disabledMax: 1 });
-    expect(coordinator.setFleetEnabled('shop/a', false)).toBe(true);
-    expect(coordinator.setFleetEnabled('shop/a', false)).toBe(true);
-    expect(coordinator.setFleetEnabled('shop/b', false)).toBe(false);
   });
 });

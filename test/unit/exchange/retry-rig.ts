@@ -119,6 +119,7 @@ export class RetryRig {
       cluster: this.cluster,
       traffic: this.traffic,
       onFailure: null,
+      onProbe: null,
     };
     this.side = new OutboundSide({
       clock: this.clock,

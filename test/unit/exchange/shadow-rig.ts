@@ -228,7 +228,7 @@ export class ShadowRig {
   private outbound(): OutboundSide {
     const { clock, policy, traffic, random } = this;
     const cluster = new Cluster({ key: 'shop/b', random, staticEndpoints: ['10.0.0.1:80'] });
-    const target: Target = { key: 'shop/b', policy, cluster, traffic, onFailure: null };
+    const target: Target = { key: 'shop/b', policy, cluster, traffic, onFailure: null, onProbe: null };
     return new OutboundSide({
       clock,
       gate: this.gate(),

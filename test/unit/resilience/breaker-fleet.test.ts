@@ -2,6 +2,7 @@
 import { describe, expect, it } from 'vitest';
 import { Reason } from '../../../proto/reasons.ts';
 import { BreakerState } from '../../../sidecar/resilience/breaker.ts';
+import type { TokenReading } from '../../../sidecar/resilience/fleet-tokens.ts';
 import { Outcome } from '../../../sidecar/resilience/outcome.ts';
 import { BreakerRig } from './breaker-rig.ts';
 
@@ -147,48 +148,74 @@ describe('Breaker under a fleet verdict', () => {
   });
 });
 
-describe('Breaker in the fleet half-open', () => {
+describe('Breaker with probe tokens', () => {
   function open(): BreakerRig {
     const rig = new BreakerRig();
     rig.fail(5);
     rig.fleet('open', 1);
-    rig.fleet('half_open', 1);
     return rig;
   }
 
-  it('lets N probes out, whatever the local state, and leaves the decision to the fleet', () => {
+  function reading(rig: BreakerRig): TokenReading {
+    const into = { round: 0, held: 0, used: 0, ok: 0, failed: 0, live: false };
+    rig.breaker.readTokens(into, rig.nowMs);
+    return into;
+  }
+
+  it('lets out one request for each token, whatever the local state, and leaves the decision to the fleet', () => {
     const rig = open();
-    const probes = [rig.begin(), rig.begin(), rig.begin()];
+    expect(rig.breaker.grant(7, 2, rig.nowMs + 1000)).toBe(true);
+    const probes = [rig.begin(), rig.begin()];
     expect(probes.every((call) => call.probe)).toBe(true);
     expect(typeof rig.acquire()).toBe('number');
-    for (const probe of probes) rig.end(probe, Outcome.success);
-    // The part of this sidecar is done.
-    expect(typeof rig.acquire()).toBe('number');
     expect(rig.breaker.refusalReason).toBe(Reason.fleetBreakerOpen);
+    rig.end(probes[0]!, Outcome.success);
+    rig.end(probes[1]!, Outcome.failure);
+    expect(reading(rig)).toEqual({ round: 7, held: 2, used: 2, ok: 1, failed: 1, live: false });
     expect(rig.breaker.state).toBe(BreakerState.open);
   });
 
-  it('stops probing after a failure until the next round', () => {
+  it('takes a round once, and no earlier one', () => {
     const rig = open();
-    rig.fail();
-    expect(typeof rig.acquire()).toBe('number');
-    rig.fleet('open', 2);
-    rig.fleet('half_open', 2);
-    expect(rig.begin().probe).toBe(true);
-  });
-
-  it('begins a new round with a new generation, though the message in between was lost', () => {
-    const rig = open();
-    rig.fail();
-    rig.fleet('half_open', 2);
+    rig.breaker.grant(7, 1, rig.nowMs + 1000);
     rig.begin();
+    expect(rig.breaker.grant(7, 1, rig.nowMs + 1000)).toBe(false);
+    expect(rig.breaker.grant(6, 1, rig.nowMs + 1000)).toBe(false);
+    expect(typeof rig.acquire()).toBe('number');
   });
 
-  it('does not begin a new round when the verdict is merely repeated', () => {
+  it('has no use for a token that is dead', () => {
     const rig = open();
-    rig.fail();
-    rig.fleet('half_open', 1);
+    rig.breaker.grant(7, 1, rig.nowMs + 100);
+    rig.wait(100);
     expect(typeof rig.acquire()).toBe('number');
+    expect(reading(rig)).toEqual({ round: 7, held: 1, used: 0, ok: 0, failed: 0, live: false });
+  });
+
+  it('does as if a token had not been held when the probe said nothing', () => {
+    const rig = open();
+    rig.breaker.grant(7, 2, rig.nowMs + 1000);
+    rig.end(rig.begin(), Outcome.ignored);
+    expect(reading(rig)).toEqual({ round: 7, held: 1, used: 0, ok: 0, failed: 0, live: true });
+  });
+
+  it('does not take the late answer of one round for one of the next', () => {
+    const rig = open();
+    rig.breaker.grant(7, 1, rig.nowMs + 1000);
+    const late = rig.begin();
+    rig.breaker.grant(8, 1, rig.nowMs + 1000);
+    rig.end(late, Outcome.failure);
+    expect(reading(rig)).toMatchObject({ round: 8, used: 0, failed: 0 });
+  });
+
+  it('drops what it holds when the fleet lets requests through, and knows which calls began before', () => {
+    const rig = open();
+    rig.breaker.grant(7, 3, rig.nowMs + 1000);
+    const probe = rig.begin();
+    rig.fleet('ramp', 2, { allow: 1 });
+    expect(reading(rig)).toMatchObject({ round: 7, held: 3, used: 1, live: false });
+    expect(rig.breaker.countsForFleet(probe.generation)).toBe(false);
+    expect(rig.breaker.countsForFleet(rig.begin().generation)).toBe(true);
   });
 
   it('does not probe for the fleet while it cools down for reasons of its own', () => {
@@ -196,8 +223,17 @@ describe('Breaker in the fleet half-open', () => {
     rig.fail(5);
     rig.wait(3500);
     rig.fleet('half_open', 1);
+    rig.breaker.grant(7, 1, rig.nowMs + 1000);
     expect(rig.acquire()).toBe(500);
     expect(rig.breaker.refusalReason).toBe(Reason.breakerOpen);
+  });
+
+  it('begins with probes of its own when the verdict has run out', () => {
+    const rig = new BreakerRig();
+    rig.fleet('open', 1);
+    rig.wait(1500);
+    expect(rig.begin().probe).toBe(true);
+    expect(rig.diary).toContain('closed → open: the verdict of the fleet has run out');
   });
 });
 
@@ -215,6 +251,25 @@ describe('Breaker in the fleet ramp', () => {
     let admitted = 0;
     for (let i = 0; i < 1000; i++) if (typeof rig.acquire() !== 'number') admitted++;
     expect(Math.abs(admitted - expected)).toBeLessThanOrEqual(1);
+  });
+
+  it('lets through a share of the demand before the opening, however much is wanted now', () => {
+    const rig = new BreakerRig();
+    rig.fleet('ramp', 1, { allow: 0.2, demandPerSecond: 100 });
+    let admitted = 0;
+    for (let i = 0; i < 1000; i++) {
+      if (typeof rig.acquire() !== 'number') admitted++;
+      rig.wait(1);
+    }
+    expect(admitted).toBe(19);
+  });
+
+  it('does not close at the next stage what opened in this one', () => {
+    const rig = new BreakerRig();
+    rig.fleet('ramp', 1, { allow: 1 });
+    rig.fail(5);
+    rig.fleet('ramp', 2, { allow: 1 });
+    expect(rig.breaker.state).toBe(BreakerState.open);
   });
 
   it('still opens by itself when calls fail here, and closes with the fleet', () => {

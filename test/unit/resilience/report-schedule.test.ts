@@ -1,7 +1,7 @@
 /** When reports are due: at once on the first failure, quick while there is trouble, slow when all is well. */
 import { describe, expect, it } from 'vitest';
 import { XorShift32 } from '../../../proto/kernel/random.ts';
-import { ReportSchedule } from '../../../sidecar/io/control-link/report-schedule.ts';
+import { ReportSchedule } from '../../../sidecar/resilience/report-schedule.ts';
 
 const middle = { next: () => 0.5 };
 
