@@ -8,6 +8,7 @@ import { checkNatsAccess, type NatsAccessCheck, type NatsSecrets, natsAccessOpti
 import { parseServiceKey, type ServiceName } from '../proto/subjects.ts';
 import { parseLimits } from './http2/limits.ts';
 import { parseAddress, parseUpstreamAddress } from './routing/address.ts';
+import { consumerConfigErrors, consumerOptions } from './routing/consumer-options.ts';
 import { isIdentityTemplate } from './routing/identity-template.ts';
 
 const serviceKeyPattern = /^[a-z0-9-]+\/[a-z0-9-]+$/;
@@ -175,6 +176,7 @@ export const sidecarOptions = defineOptions({
     description: 'NATS servers, by comma. Without it the proxy stands alone.',
   },
   ...natsAccessOptions,
+  ...consumerOptions,
   advertise: {
     kind: 'string',
     placeholder: 'host:port',
@@ -322,6 +324,7 @@ export function checkConfig(config: SidecarConfig, natsSecrets: NatsSecrets = {}
     '--inbound beyond loopback needs --tls-client-ca-file (mutual TLS) or --mesh-token-file: nothing listens to others without a credential',
   );
   errors.push(...tlsConfigErrors(config));
+  errors.push(...consumerConfigErrors(config, { app: config.app !== undefined, nats: config.nats !== undefined }));
   refuse(
     isLoopback(config.outbound),
     '--outbound must be on loopback: it lends the identity of the app to whoever connects',

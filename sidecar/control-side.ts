@@ -103,7 +103,7 @@ export class ControlSide {
       plane,
       service: serviceNameOf(config),
       instance: facts.instance,
-      hasApp: config.app !== undefined,
+      config,
       isReady: () => this.notReadyBecause() === '',
       random: new XorShift32(facts.seed ^ 0x1b873593),
       log,

@@ -1,8 +1,7 @@
 /**
  * A request without a caller: what a queue holds is given to the app through the same steps as what comes in, limits,
- * queue and all, at the lowest tier. Its answer is not kept; what it says about the request is.
+ * queue and all. Its answer is not kept; what it says about the request is.
  */
-import { Tier } from '../../proto/tiers.ts';
 import type { HeaderList } from '../http2/hpack/field.ts';
 import type { CreditSource, StreamHandler } from '../http2/stream.ts';
 import type { ExchangeContext, Observer, RequestView, Side } from './context.ts';
@@ -55,6 +54,8 @@ export interface DeliveryOptions {
   readonly side: Side;
   readonly head: HeaderList;
   readonly body: Buffer;
+  /** Where the policy has no priorities, in which order it waits. */
+  readonly tier: number;
   /** `Protocol` of the app. */
   readonly protocol: number;
   readonly onEnd: (end: DeliveryEnd) => void;
@@ -67,9 +68,9 @@ export class Delivery implements Observer {
 
   constructor(options: DeliveryOptions) {
     this.options = options;
-    const { context, side, head } = options;
+    const { context, side, head, tier } = options;
     this.exchange = new Exchange({ ...context, observer: this }, side, this.sink, head);
-    this.exchange.tier = Tier.background;
+    this.exchange.tier = tier;
   }
 
   begin(): void {

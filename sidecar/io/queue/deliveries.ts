@@ -1,6 +1,6 @@
 /** Gives the app what a queue holds, through the inbound steps, each with a time of its own. */
 
-import { tierNames } from '../../../proto/tiers.ts';
+import { type TierName, tierOf } from '../../../proto/tiers.ts';
 import type { ExchangeContext, Side } from '../../exchange/context.ts';
 import { Delivery, type DeliveryEnd } from '../../exchange/delivery.ts';
 import { Protocol } from '../../exchange/http-stream.ts';
@@ -22,6 +22,7 @@ export interface DeliveryRequest {
   readonly body: Buffer;
   /** 1 = the first. */
   readonly delivery: number;
+  readonly tier: TierName;
   readonly timeoutMs: number;
 }
 
@@ -45,6 +46,7 @@ export class Deliveries {
         side: this.side,
         head: headOf(request),
         body: request.body,
+        tier: tierOf(request.tier),
         protocol: request.isGrpc || request.httpVersion === 2 ? Protocol.http2 : Protocol.http1,
         onEnd: (end) => {
           clearTimeout(timer);
@@ -61,7 +63,7 @@ export class Deliveries {
 }
 
 function headOf(request: DeliveryRequest): HeaderList {
-  const { method, scheme, authority, path, headers, body, isGrpc, delivery, timeoutMs } = request;
+  const { method, scheme, authority, path, headers, body, isGrpc, delivery, tier, timeoutMs } = request;
   return HeaderList.of([
     [':method', method],
     [':scheme', scheme],
@@ -77,7 +79,7 @@ function headOf(request: DeliveryRequest): HeaderList {
     ...(isGrpc || (body.length === 0 && (method === 'GET' || method === 'HEAD'))
       ? []
       : ([['content-length', String(body.length)]] as const)),
-    ['weir-tier', tierNames[tierNames.length - 1]!],
+    ['weir-tier', tier],
     ['weir-delivery', String(delivery)],
   ]);
 }

@@ -4,7 +4,7 @@
  * connection is back.
  */
 import type { Bus, BusMessage } from '../control-link/bus.ts';
-import { askJetStream, pulledFacts } from './jet-stream.ts';
+import { askJetStream, member, pulledFacts } from './jet-stream.ts';
 import type { QueueMessage, QueueSource } from './queue-source.ts';
 
 export interface JetStreamSourceOptions {
@@ -16,6 +16,8 @@ export interface JetStreamSourceOptions {
   readonly ackWaitMs: number;
   /** Handed out and not settled, of all sidecars: also those that wait for their next delivery. */
   readonly ackPendingMax: number;
+  /** The consumer may be somebody else's, who has set it up as he likes; one that is not there is made. */
+  readonly isOthers: boolean;
 }
 
 /** How long a pull waits at the server. */
@@ -25,10 +27,13 @@ const graceMs = 1000;
 /** Pulls of all sidecars that may wait at once. */
 const waitingMax = 8192;
 
+/** Until somebody else's consumer has said how long it waits. */
+const unknownAckWaitMs = 300;
+
 let sources = 0;
 
 export class JetStreamSource implements QueueSource {
-  readonly ackWaitMs: number;
+  ackWaitMs: number;
   onMessage: ((message: QueueMessage) => void) | null = null;
   private readonly options: JetStreamSourceOptions;
   private readonly inbox: string;
@@ -41,7 +46,7 @@ export class JetStreamSource implements QueueSource {
 
   constructor(options: JetStreamSourceOptions) {
     this.options = options;
-    this.ackWaitMs = options.ackWaitMs;
+    this.ackWaitMs = options.isOthers ? unknownAckWaitMs : options.ackWaitMs;
     sources++;
     this.inbox = `${options.bus.inbox}.queue${sources}`;
     options.bus.subscribe(`${this.inbox}.*`, (message) => this.onReply(message));
@@ -118,7 +123,22 @@ export class JetStreamSource implements QueueSource {
   }
 
   private async make(): Promise<void> {
+    if (!this.options.isOthers || !(await this.adopt())) await this.create();
+    this.isMade = true;
+  }
+
+  private async adopt(): Promise<boolean> {
+    const { bus, stream, consumer } = this.options;
+    const found = await askJetStream(bus, `CONSUMER.INFO.${stream}.${consumer}`, {}).catch(() => undefined);
+    const ackWaitNs = member(member(found, 'config'), 'ack_wait');
+    if (typeof ackWaitNs !== 'number') return false;
+    this.ackWaitMs = ackWaitNs / 1e6;
+    return true;
+  }
+
+  private async create(): Promise<void> {
     const { bus, stream, consumer, subject, ackWaitMs, ackPendingMax } = this.options;
+    this.ackWaitMs = ackWaitMs;
     // With the filter in the subject, permissions at NATS can confine a service to what is meant for it.
     const call =
       subject === ''
@@ -139,6 +159,5 @@ export class JetStreamSource implements QueueSource {
         ...(subject === '' ? {} : { filter_subject: subject }),
       },
     });
-    this.isMade = true;
   }
 }

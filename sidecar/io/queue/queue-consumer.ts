@@ -67,6 +67,8 @@ export function queueCounts(): QueueCounts {
 
 /** When the app is not ready, or the queue could not be asked. */
 const idleMs = 500;
+/** Also while it is not known how long the queue waits. */
+const busyEveryMaxMs = 1000;
 
 export class QueueConsumer {
   private readonly options: QueueConsumerOptions;
@@ -74,7 +76,7 @@ export class QueueConsumer {
   private readonly inHand = new Set<QueueMessage>();
   /** In hand, and waiting for room. */
   private readonly waiting: QueueMessage[] = [];
-  private readonly busyTimer: NodeJS.Timeout;
+  private busyTimer: NodeJS.Timeout | null = null;
   private timer: NodeJS.Timeout | null = null;
   private isPulling = false;
   private isClosed = false;
@@ -84,9 +86,7 @@ export class QueueConsumer {
     this.window = new DeliveryWindow({ ...windowDefaults, sizeMax: options.inHandMax });
     const { source } = options;
     source.onMessage = (message) => this.onMessage(message);
-    this.busyTimer = setInterval(() => {
-      for (const message of this.inHand) message.busy();
-    }, source.ackWaitMs / 3);
+    this.sayBusy();
     this.goOn();
   }
 
@@ -97,10 +97,16 @@ export class QueueConsumer {
   /** What is in the app's hands is settled when it answers; the rest goes back at once. */
   close(): void {
     this.isClosed = true;
-    clearInterval(this.busyTimer);
+    if (this.busyTimer !== null) clearTimeout(this.busyTimer);
     if (this.timer !== null) clearTimeout(this.timer);
     for (const message of this.waiting.splice(0)) this.giveBack(message, 0);
     this.options.source.close();
+  }
+
+  private sayBusy(): void {
+    for (const message of this.inHand) message.busy();
+    const { ackWaitMs } = this.options.source;
+    this.busyTimer = setTimeout(() => this.sayBusy(), Math.max(100, Math.min(busyEveryMaxMs, ackWaitMs / 3)));
   }
 
   private goOn(): void {

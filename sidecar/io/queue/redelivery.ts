@@ -2,35 +2,22 @@
  * Delivers what is parked for the own service. All its sidecars take from one consumer of WEIR_RETRY; what is done is gone,
  * what cannot be done is published to WEIR_DLQ, and taken from the queue only when that is confirmed.
  */
-import type { Log } from '../../../proto/kernel/log-format.ts';
 import type { Random } from '../../../proto/kernel/random.ts';
-import {
-  type DeathReason,
-  decodeParked,
-  encodeParked,
-  type ParkedRequest,
-  parkedHeader,
-} from '../../../proto/parked.ts';
-import { reasonName } from '../../../proto/reasons.ts';
-import { type ServiceName, serviceKey, streams } from '../../../proto/subjects.ts';
+import { type DeathReason, decodeParked, parkedHeader } from '../../../proto/parked.ts';
+import { serviceKey, streams } from '../../../proto/subjects.ts';
 import type { DeliveryEnd } from '../../exchange/delivery.ts';
-import type { Bus } from '../control-link/bus.ts';
 import type { DeliveryRequest } from './deliveries.ts';
-import { publishConfirmed } from './jet-stream.ts';
 import { JetStreamSource } from './jet-stream-source.ts';
+import { Letters, type LettersOptions, requestMadeOf } from './letters.ts';
 import { QueueConsumer, type QueueCounts, type QueueHandler, type Redelivering } from './queue-consumer.ts';
 import type { QueueMessage } from './queue-source.ts';
 
-export interface RedeliveryOptions {
-  readonly bus: Bus;
-  readonly service: ServiceName;
-  readonly instance: string;
+export interface RedeliveryOptions extends LettersOptions {
   readonly deliver: (request: DeliveryRequest) => Promise<DeliveryEnd>;
   readonly limit: () => number;
   readonly isReady: () => boolean;
   readonly random: Random;
   readonly counts: QueueCounts;
-  readonly log: Log;
 }
 
 /** In the app's hands at once, by one sidecar: what is parked is in no hurry. */
@@ -44,10 +31,12 @@ const unreadable: Redelivering = { deliveriesMax: 1, baseMs: 60_000, maxMs: 60_0
 
 export class Redelivery implements QueueHandler {
   private readonly options: RedeliveryOptions;
+  private readonly letters: Letters;
   private readonly consumer: QueueConsumer;
 
   constructor(options: RedeliveryOptions) {
     this.options = options;
+    this.letters = new Letters(options);
     const { bus, service } = options;
     const source = new JetStreamSource({
       bus,
@@ -56,6 +45,7 @@ export class Redelivery implements QueueHandler {
       subject: streams.retrySubject(service),
       ackWaitMs,
       ackPendingMax,
+      isOthers: false,
     });
     this.consumer = new QueueConsumer({ ...options, source, handler: this, inHandMax: redeliveriesAtOnceMax });
     options.log.info('delivering what is parked for the service', { service: serviceKey(service) });
@@ -80,6 +70,7 @@ export class Redelivery implements QueueHandler {
       headers,
       body: message.body,
       delivery: message.deliveries,
+      tier: 'background',
       timeoutMs: deliveryTimeoutMs,
     };
   }
@@ -90,49 +81,10 @@ export class Redelivery implements QueueHandler {
     return { deliveriesMax: parked.deliveriesMax, baseMs: parked.backoffBaseMs, maxMs: parked.backoffMaxMs };
   }
 
-  async bury(message: QueueMessage, reason: DeathReason, end: DeliveryEnd | null): Promise<boolean> {
-    const { bus, service, instance, log } = this.options;
-    const parked = decodeParked(message.header(parkedHeader)) ?? this.unread(message);
-    const { deliveries, sequence } = message;
-    const death = { reason, answer: answerOf(end), deliveries, atMs: Date.now(), instance };
-    const headers = {
-      [parkedHeader]: encodeParked({ ...parked, death }),
-      // Of this place in the queue: one that is redriven, and dies again, is another.
-      'Nats-Msg-Id': `dead-${parked.reference}-${sequence}`,
-    };
-    const result = await publishConfirmed(bus, streams.deadSubject(service), message.body, headers);
-    if (result === 'stored') log.warn('a parked request is dead', { reference: parked.reference, ...death });
-    else log.error('a dead letter was not stored, and stays parked', { reference: parked.reference, result });
-    return result === 'stored';
+  bury(message: QueueMessage, reason: DeathReason, end: DeliveryEnd | null): Promise<boolean> {
+    const parked = decodeParked(message.header(parkedHeader));
+    // What cannot be read is kept to be looked at.
+    const shown = parked ?? { ...requestMadeOf(this.options, `unreadable-${message.sequence}`), parkedAtMs: 0 };
+    return this.letters.store(message, shown, reason, end);
   }
-
-  /** So that it can be looked at. */
-  private unread({ sequence }: QueueMessage): ParkedRequest {
-    const { service } = this.options;
-    return {
-      v: 1,
-      reference: `unreadable-${sequence}`,
-      target: serviceKey(service),
-      from: '',
-      reason: '',
-      parkedAtMs: 0,
-      isGrpc: false,
-      httpVersion: 1,
-      method: 'POST',
-      scheme: 'http',
-      authority: service.service,
-      path: '/',
-      headers: [],
-      deliveriesMax: 1,
-      backoffBaseMs: 60_000,
-      backoffMaxMs: 60_000,
-      ageMaxMs: 0,
-    };
-  }
-}
-
-function answerOf(end: DeliveryEnd | null): string {
-  if (end === null) return '';
-  if (end.reason !== 0) return reasonName(end.reason);
-  return end.grpcStatus === '' ? `http ${end.status}` : `grpc ${end.grpcStatus}`;
 }
