@@ -47,5 +47,10 @@ describe('fleet breaker in simulation', () => {
 
 function simulate(seed: number, fleet: Omit<FleetRun, 'random' | 'coordinator' | 'durationMs'>) {
   const random = new XorShift32(seed * 7919);
-  return simulateFleet({ ...fleet, random, durationMs: 40_000, coordinator: new BreakerCoordinator({ random, epochOf: () => 'epoch' }) });
+  return simulateFleet({
+    ...fleet,
+    random,
+    durationMs: 40_000,
+    coordinator: new BreakerCoordinator({ random, epochOf: () => 'epoch' }),
+  });
 }
