@@ -2,12 +2,13 @@
 import { formatDuration, parseDuration } from '../kernel/duration.ts';
 import { ordered } from './defaults-ordered.ts';
 import type { CircuitBreakerSpec, FailureRatioSpec, SlowCallsSpec } from './schema-breaker.ts';
+import type { OutboundSpec } from './schema-outbound.ts';
 
 const defaultPercent = 50;
 const defaultMinRequests = 20;
 const defaultWindow = '2s';
 const defaultConsecutiveFailures = 5;
-const defaultSlowerThan = '1s';
+const defaultSlowerThanMs = 1000;
 const defaultOpenFor = '1s';
 /** A recovered service is lost for as long; three probes a caller every two seconds harm nobody. */
 const defaultOpenForMax = '2s';
@@ -36,12 +37,14 @@ export interface EffectiveBreaker {
   fleet: { enabled: boolean };
 }
 
-/** `timeout`: that of the requests, where they have one. */
-export function breakerWithDefaults(breaker: CircuitBreakerSpec, timeout: string | undefined): EffectiveBreaker {
+/** What a request and an attempt may take, where there is a bound. */
+type Times = Pick<OutboundSpec, 'timeout' | 'perTryTimeout'>;
+
+export function breakerWithDefaults(breaker: CircuitBreakerSpec, times: Times): EffectiveBreaker {
   const scope: EffectiveBreaker['scope'] = breaker.scope === 'perEndpoint' ? 'perEndpoint' : 'perService';
   return {
     scope,
-    ...conditionsWithDefaults(breaker, timeout),
+    ...conditionsWithDefaults(breaker, times),
     ...coolDownWithDefaults(breaker),
     halfOpen: { probes: breaker.halfOpen?.probes ?? defaultProbes },
     // The verdict of the fleet is about the service.
@@ -51,20 +54,20 @@ export function breakerWithDefaults(breaker: CircuitBreakerSpec, timeout: string
 
 type Conditions = Pick<EffectiveBreaker, 'consecutiveFailures' | 'failureRatio' | 'slowCalls'>;
 
-function conditionsWithDefaults(breaker: CircuitBreakerSpec, timeout: string | undefined): Conditions {
+function conditionsWithDefaults(breaker: CircuitBreakerSpec, times: Times): Conditions {
   const { consecutiveFailures, failureRatio, slowCalls } = breaker;
   if (consecutiveFailures === undefined && failureRatio === undefined && slowCalls === undefined) {
     return {
       consecutiveFailures: defaultConsecutiveFailures,
       failureRatio: shareWithDefaults({}),
       // Without a timeout nothing says what slow means to the callers.
-      ...(timeout !== undefined && { slowCalls: slowCallsWithDefaults({}, timeout) }),
+      ...(times.timeout !== undefined && { slowCalls: slowCallsWithDefaults({}, times) }),
     };
   }
   return {
     ...(consecutiveFailures !== undefined && { consecutiveFailures }),
     ...(failureRatio && { failureRatio: shareWithDefaults(failureRatio) }),
-    ...(slowCalls && { slowCalls: slowCallsWithDefaults(slowCalls, timeout) }),
+    ...(slowCalls && { slowCalls: slowCallsWithDefaults(slowCalls, times) }),
   };
 }
 
@@ -76,10 +79,15 @@ function shareWithDefaults({ percent, minRequests, window, windowRequests }: Fai
   };
 }
 
-function slowCallsWithDefaults(slow: SlowCallsSpec, timeout: string | undefined): EffectiveSlowCalls {
+function slowCallsWithDefaults(slow: SlowCallsSpec, { timeout, perTryTimeout }: Times): EffectiveSlowCalls {
   const timeoutMs = timeout === undefined ? undefined : parseDuration(timeout);
-  const half = timeoutMs === undefined ? defaultSlowerThan : formatDuration(Math.max(1, Math.floor(timeoutMs / 2)));
-  return { slowerThan: slow.slowerThan ?? half, ...shareWithDefaults(slow) };
+  const halfMs = timeoutMs === undefined ? defaultSlowerThanMs : Math.max(1, Math.floor(timeoutMs / 2));
+  // What an attempt never takes would never be slow.
+  const tryMs = perTryTimeout === undefined ? undefined : parseDuration(perTryTimeout);
+  return {
+    slowerThan: slow.slowerThan ?? formatDuration(Math.min(halfMs, tryMs ?? halfMs)),
+    ...shareWithDefaults(slow),
+  };
 }
 
 function coolDownWithDefaults({ openFor, openForMax }: CircuitBreakerSpec): { openFor: string; openForMax: string } {

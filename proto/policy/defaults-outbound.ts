@@ -52,7 +52,9 @@ export function outboundWithDefaults(written: OutboundSpec | undefined): Effecti
     ...(outbound.timeoutHeader !== undefined && { timeoutHeader: outbound.timeoutHeader }),
     ...(outbound.perTryTimeout !== undefined && { perTryTimeout: outbound.perTryTimeout }),
     connectTimeout: outbound.connectTimeout ?? defaultConnectTimeout,
-    ...(outbound.circuitBreaker && { circuitBreaker: breakerWithDefaults(outbound.circuitBreaker, outbound.timeout) }),
+    ...(outbound.circuitBreaker && {
+      circuitBreaker: breakerWithDefaults(outbound.circuitBreaker, outbound),
+    }),
     ...(outbound.healthCheck && { healthCheck: healthCheckWithDefaults(outbound.healthCheck) }),
     ...(outbound.retries && { retries: retriesWithDefaults(outbound.retries) }),
     ...(outbound.hedging && { hedging: hedgingWithDefaults(outbound.hedging) }),

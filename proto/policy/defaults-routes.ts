@@ -2,6 +2,7 @@
 import { type EffectiveInbound, inboundWithDefaults } from './defaults-inbound.ts';
 import { type EffectiveOutbound, outboundWithDefaults } from './defaults-outbound.ts';
 import type { RouteMatchSpec } from './schema-match.ts';
+import type { OutboundSpec } from './schema-outbound.ts';
 import type { RouteSpec } from './schema-routes.ts';
 
 export interface EffectiveRoute {
@@ -12,13 +13,17 @@ export interface EffectiveRoute {
   outbound: Partial<EffectiveOutbound>;
 }
 
-export function routeWithDefaults({ name, match, essential, inbound = {}, outbound = {} }: RouteSpec): EffectiveRoute {
+/** `service`: the outbound side of the service, whose times count for the route's breaker where it has none. */
+export function routeWithDefaults(
+  { name, match, essential, inbound = {}, outbound = {} }: RouteSpec,
+  service: OutboundSpec,
+): EffectiveRoute {
   return {
     name,
     match,
     essential: essential ?? true,
     inbound: namedIn(inbound, inboundWithDefaults(inbound)),
-    outbound: namedIn(outbound, outboundWithDefaults(outbound)),
+    outbound: namedIn(outbound, outboundWithDefaults({ ...service, ...outbound })),
   };
 }
 

@@ -32,6 +32,6 @@ export function withDefaults(spec: PolicySpec): EffectiveSpec {
     enforcement: spec.enforcement ?? 'enforce',
     inbound: inboundWithDefaults(spec.inbound ?? {}),
     outbound: outboundWithDefaults(spec.outbound),
-    ...(spec.routes && { routes: spec.routes.map(routeWithDefaults) }),
+    ...(spec.routes && { routes: spec.routes.map((route) => routeWithDefaults(route, spec.outbound ?? {})) }),
   };
 }

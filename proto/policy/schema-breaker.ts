@@ -47,7 +47,7 @@ export const SlowCallsSpec = Type.Object(
         max: '1h',
         description:
           'A request is slow when its answer begins this long after it was sent, or later, successful or not; default: half of ' +
-          'outbound.timeout, or 1s where there is none.',
+          'outbound.timeout, or 1s where there is none, but no longer than perTryTimeout.',
       }),
     ),
     ...share('Slow requests'),

@@ -7,6 +7,8 @@ import { greaterThan } from './validate-order.ts';
 import { rulesThatClash } from './validate-priorities.ts';
 import { queueThatContradicts, queueWithoutLimit } from './validate-queue.ts';
 import { rateLimitsThatClash } from './validate-rate-limits.ts';
+import { switchedOff } from './validate-switches.ts';
+import { timeFieldTaken } from './validate-time-field.ts';
 
 /** `pointer`: where `inbound` stands. */
 export function validateInbound(inbound: unknown, pointer: string): Finding[] {
@@ -18,6 +20,8 @@ export function validateInbound(inbound: unknown, pointer: string): Finding[] {
     ...rulesThatClash(inbound, pointer),
     ...levelsWithoutQueue(inbound, pointer),
     ...greaterThan(inbound, pointer, ['deadline'], 'default', 'max'),
+    ...switchedOff(inbound, pointer),
+    ...timeFieldTaken(inbound, pointer, ['deadline', 'header']),
     ...overflowOfCritical(inbound, pointer),
   ];
 }

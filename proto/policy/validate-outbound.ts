@@ -6,6 +6,10 @@ import { validateFallback } from './validate-fallback.ts';
 import { hedgedFlow } from './validate-flow-control.ts';
 import { greaterThan } from './validate-order.ts';
 import { validateParking } from './validate-parking.ts';
+import { validateRetries } from './validate-retries.ts';
+import { switchedOff } from './validate-switches.ts';
+import { timeFieldTaken } from './validate-time-field.ts';
+import { outboundTimes } from './validate-times.ts';
 
 /** `pointer`: where `outbound` stands. */
 export function validateOutbound(outbound: unknown, pointer: string): Finding[] {
@@ -16,6 +20,10 @@ export function validateOutbound(outbound: unknown, pointer: string): Finding[] 
     ...greaterThan(outbound, pointer, [], 'perTryTimeout', 'timeout'),
     ...greaterThan(outbound, pointer, ['retries', 'backoff'], 'base', 'max'),
     ...greaterThan(outbound, pointer, ['outlierDetection'], 'baseEjectionTime', 'maxEjectionTime'),
+    ...validateRetries(outbound, pointer),
+    ...outboundTimes(outbound, pointer),
+    ...switchedOff(outbound, pointer),
+    ...timeFieldTaken(outbound, pointer, ['timeoutHeader']),
     ...validateClassification(outbound, pointer),
     ...validateFallback(outbound, pointer),
     ...hedgedFlow(outbound, pointer),

@@ -16,7 +16,8 @@ export function queueWithoutLimit(inbound: unknown, pointer: string): Finding[] 
 export function queueThatContradicts(inbound: unknown, pointer: string): Finding[] {
   const queue = member(inbound, 'queue');
   if (!isRecord(queue)) return [];
-  return [...settingsOfNoQueue(queue, `${pointer}/queue`), ...tenantsThatClash(queue, `${pointer}/queue`)];
+  const at = `${pointer}/queue`;
+  return [...settingsOfNoQueue(queue, at), ...tenantsThatClash(queue, at), ...everybodyAlike(queue, at)];
 }
 
 function settingsOfNoQueue(queue: Record<string, unknown>, pointer: string): Finding[] {
@@ -30,6 +31,13 @@ function settingsOfNoQueue(queue: Record<string, unknown>, pointer: string): Fin
       hint: 'remove it, or write discipline: fifo or full',
       atKey: true,
     }));
+}
+
+function everybodyAlike(queue: Record<string, unknown>, pointer: string): Finding[] {
+  if (queue.whenFull !== 'lowestPriority' || queue.priority !== false) return [];
+  if (member(queue.tenantFair, 'enabled') !== false) return [];
+  const message = 'without priority and tenantFair everybody matters alike: there is no lowest priority';
+  return [{ pointer: `${pointer}/whenFull`, message, hint: 'write newest, oldest or random' }];
 }
 
 function tenantsThatClash(queue: Record<string, unknown>, pointer: string): Finding[] {

@@ -6,12 +6,15 @@ import { validateInbound } from './validate-inbound.ts';
 import { levelsInRoute } from './validate-levels.ts';
 import { matchThatClashes } from './validate-match.ts';
 import { validateOutbound } from './validate-outbound.ts';
+import { neverReached } from './validate-reach.ts';
+import { fallbackOfOther } from './validate-route-fallback.ts';
+import { inboundTimes } from './validate-times.ts';
 
 /** `spec`: the whole, since a route's sections stand among those of the service. */
 export function validateRoutes(spec: unknown, pointer: string): Finding[] {
   const routes = member(spec, 'routes');
   if (!Array.isArray(routes)) return [];
-  return routes.slice(0, errorsMax).flatMap((route, index) => {
+  const each = routes.slice(0, errorsMax).flatMap((route, index) => {
     const at = `${pointer}/routes/${index}`;
     const match = member(route, 'match');
     return [
@@ -22,9 +25,12 @@ export function validateRoutes(spec: unknown, pointer: string): Finding[] {
       ...overflowOfOther(member(route, 'inbound'), match, `${at}/inbound`),
       ...overflowOfOther(member(route, 'outbound'), match, `${at}/outbound`),
       ...levelsInRoute(member(route, 'inbound'), `${at}/inbound`),
-      ...outboundAmongTheServices(member(spec, 'outbound'), member(route, 'outbound'), `${at}/outbound`),
+      ...fallbackOfOther(member(route, 'outbound'), match, `${at}/outbound`),
+      ...amongTheServices(inboundTimes, member(spec, 'inbound'), member(route, 'inbound'), `${at}/inbound`),
+      ...amongTheServices(validateOutbound, member(spec, 'outbound'), member(route, 'outbound'), `${at}/outbound`),
     ];
   });
+  return [...each, ...neverReached(routes, `${pointer}/routes`)];
 }
 
 function nameTaken(routes: readonly unknown[], index: number, pointer: string): Finding[] {
@@ -36,11 +42,16 @@ function nameTaken(routes: readonly unknown[], index: number, pointer: string): 
 }
 
 /** A route's time may contradict one of the service's. What only concerns the service is reported there. */
-function outboundAmongTheServices(service: unknown, route: unknown, pointer: string): Finding[] {
+function amongTheServices(
+  validate: (side: unknown, pointer: string) => Finding[],
+  service: unknown,
+  route: unknown,
+  pointer: string,
+): Finding[] {
   if (!isRecord(route)) return [];
   const merged = isRecord(service) ? { ...service, ...route } : route;
   const depth = pointerTokens(pointer).length;
-  return validateOutbound(merged, pointer).filter((finding) =>
+  return validate(merged, pointer).filter((finding) =>
     Object.hasOwn(route, pointerTokens(finding.pointer)[depth] ?? ''),
   );
 }

@@ -6,15 +6,20 @@
 import type { TSchema } from 'typebox';
 import { errorsMax, type Finding, member, show, valueAt } from './problems.ts';
 import { defaultNamespace, TrafficPolicy } from './schema.ts';
+import { fallbackToItself } from './validate-fallback.ts';
 import { validateInbound } from './validate-inbound.ts';
+import { essentialWithoutLevels } from './validate-levels.ts';
 import { validateOutbound } from './validate-outbound.ts';
 import { quantitiesOutOfRange } from './validate-quantities.ts';
 import { validateRoutes } from './validate-routes.ts';
+import { signalsOfNothing } from './validate-signals.ts';
+import { inboundTimes } from './validate-times.ts';
 
 export function validatePolicy(policy: unknown): Finding[] {
   return [
     ...quantitiesOutOfRange(TrafficPolicy, policy, ''),
     ...targetInOtherNamespace(policy),
+    ...fallbacksToItself(policy),
     ...validateSpec(member(policy, 'spec'), '/spec'),
   ].slice(0, errorsMax);
 }
@@ -29,6 +34,23 @@ function validateSpec(spec: unknown, pointer: string): Finding[] {
     ...validateInbound(member(spec, 'inbound'), `${pointer}/inbound`),
     ...validateOutbound(member(spec, 'outbound'), `${pointer}/outbound`),
     ...validateRoutes(spec, pointer),
+    ...inboundTimes(member(spec, 'inbound'), `${pointer}/inbound`),
+    ...essentialWithoutLevels(spec, pointer),
+    ...signalsOfNothing(spec, pointer),
+  ];
+}
+
+/** Also of routes. */
+function fallbacksToItself(policy: unknown): Finding[] {
+  const namespace = valueAt(policy, '/metadata/namespace') ?? defaultNamespace;
+  const target = `${namespace}/${valueAt(policy, '/spec/target/service')}`;
+  const routes = valueAt(policy, '/spec/routes');
+  const ofRoutes = Array.isArray(routes) ? routes.slice(0, errorsMax) : [];
+  return [
+    ...fallbackToItself(valueAt(policy, '/spec/outbound'), target, '/spec/outbound'),
+    ...ofRoutes.flatMap((route, index) =>
+      fallbackToItself(member(route, 'outbound'), target, `/spec/routes/${index}/outbound`),
+    ),
   ];
 }
 

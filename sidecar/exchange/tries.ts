@@ -206,10 +206,10 @@ export class Tries extends Timer {
 
   private hedge(nowMs: number): void {
     const { owner, policy } = this;
-    const { hedging, attemptsMax, shadow } = policy.settings;
+    const { hedging, shadow } = policy.settings;
     this.hedgeAtMs = Number.POSITIVE_INFINITY;
     const first = this.attempts[0];
-    if (first === undefined || hedging === null || owner.traffic === null || this.made >= attemptsMax) return;
+    if (first === undefined || hedging === null || owner.traffic === null || this.made >= hedging.attemptsMax) return;
     const repeats = hedging.nonIdempotent || isIdempotent(owner.head);
     if (!repeats || !first.isOpen || !owner.isWholeAtHand || isRetryOfOthers(owner.head)) return;
     const { hedges } = owner.traffic;

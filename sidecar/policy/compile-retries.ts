@@ -16,7 +16,7 @@ export function retrySettings(outbound: EffectiveOutbound, shadow: boolean): Ret
   const { retries, hedging, perTryTimeout } = outbound;
   if (retries === undefined && hedging === undefined && perTryTimeout === undefined) return null;
   return {
-    attemptsMax: Math.max(retries?.attemptsMax ?? 1, hedging?.attemptsMax ?? 1),
+    attemptsMax: retries?.attemptsMax ?? 1,
     rules: retries === undefined ? null : rulesOf(retries),
     hedging: hedging === undefined ? null : hedgingOf(hedging),
     budget: retries?.budget ?? defaultRetryBudget,
@@ -41,6 +41,6 @@ function rulesOf({ retryOn, nonIdempotent, backoff }: EffectiveRetries): RetryRu
   };
 }
 
-function hedgingOf({ after, nonIdempotent }: EffectiveHedging): HedgingSettings {
-  return { afterMs: milliseconds(after), nonIdempotent };
+function hedgingOf({ after, attemptsMax, nonIdempotent }: EffectiveHedging): HedgingSettings {
+  return { afterMs: milliseconds(after), attemptsMax, nonIdempotent };
 }

@@ -8,11 +8,13 @@ import type { RetryRules } from './retry-rules.ts';
 export interface HedgingSettings {
   /** An attempt without the head of an answer after this gets another beside it. */
   readonly afterMs: number;
+  /** No hedge once so many attempts were made, retries included. */
+  readonly attemptsMax: number;
   readonly nonIdempotent: boolean;
 }
 
 export interface RetrySettings {
-  /** All in all, the first included. */
+  /** No retry once so many were made, hedges included. */
   readonly attemptsMax: number;
   /** null: what fails is not repeated. */
   readonly rules: RetryRules | null;

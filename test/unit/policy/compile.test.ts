@@ -112,7 +112,7 @@ describe('compile', () => {
             backoffBaseMs: 10,
             backoffMaxMs: 100,
           },
-          hedging: { afterMs: 80, nonIdempotent: false },
+          hedging: { afterMs: 80, attemptsMax: 2, nonIdempotent: false },
           budget: { percent: 20, minConcurrent: 5 },
           perTryTimeoutMs: 200,
           shadow: false,
