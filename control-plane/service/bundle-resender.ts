@@ -1,6 +1,6 @@
 /**
  * Publication is at most once, so it is checked: while live sidecars that should have a new bundle have not said that
- * they took or refused it, the bundle is published again, after one second and then at doubling distances. After the
+ * they took or refused it, the bundle is published again, after 400 ms and then at doubling distances. After the
  * last one they are left to their own reconciliation every 30 s.
  */
 
@@ -10,8 +10,8 @@ import { parseServiceKey, subjects } from '../../proto/subjects.ts';
 import type { Bus } from './bus.ts';
 import type { TargetLeadership } from './leadership.ts';
 
-export const firstResendMs = 1_000;
-export const resendsMax = 5;
+export const firstResendMs = 400;
+export const resendsMax = 6;
 
 interface Pending {
   readonly bundle: Bundle;

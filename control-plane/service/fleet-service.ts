@@ -26,11 +26,16 @@ export interface FleetServiceOptions {
   readonly onEndpointChange: (service: string) => void;
 }
 
+/** When ten thousand come at once, a line for each would cost more than hearing them: the rest is counted. */
+const toldPerTickMax = 20;
+
 export class FleetService {
   readonly view = new FleetView();
   private readonly options: FleetServiceOptions;
   private readonly feed = new EventFeed();
   private readonly watchers = new Set<() => void>();
+  private told = 0;
+  private readonly untold = new Map<string, number>();
 
   constructor(options: FleetServiceOptions) {
     this.options = options;
@@ -73,6 +78,7 @@ export class FleetService {
       this.tell(change);
       this.options.onEndpointChange(change.service);
     }
+    this.tellRest();
   }
 
   event(kind: EventKind, target: string, text: string): void {
@@ -124,8 +130,22 @@ export class FleetService {
   }
 
   private tell({ kind, service, instance }: InstanceChange): void {
+    if (this.told >= toldPerTickMax) {
+      this.untold.set(kind, (this.untold.get(kind) ?? 0) + 1);
+      return;
+    }
+    this.told++;
     this.options.log.info(`instance ${kind}`, { service, instance });
     this.event('instance', service, `${instance} ${kind}`);
+  }
+
+  private tellRest(): void {
+    this.told = 0;
+    if (this.untold.size === 0) return;
+    const counts = [...this.untold].map(([kind, count]) => `${count} ${kind}`).join(', ');
+    this.untold.clear();
+    this.options.log.info('more instances changed', { counts });
+    this.event('instance', '', `and more: ${counts}`);
   }
 
   private changed(): void {
