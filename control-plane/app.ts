@@ -295,6 +295,7 @@ export async function startControlPlane(options: ControlPlaneOptions): Promise<C
     token: config.apiToken,
     isTokenRequired: config.isTokenRequired,
     isLoopback: isLoopbackHost(config.listen.host),
+    onResourceChange: (callback) => store.onChange(callback),
     isConnected: () => bus.isConnected(),
     nowMs: clock.nowMs,
     dashboardFolder: options.dashboardFolder,

@@ -148,9 +148,9 @@ export const ServiceView = Type.Object({
 });
 export type ServiceView = Static<typeof ServiceView>;
 
-export const InstanceList = Type.Object({ items: Type.Array(InstanceView) });
+export const InstanceList = Type.Object({ items: Type.Array(InstanceView), continue: Type.Optional(Type.String()) });
 export type InstanceList = Static<typeof InstanceList>;
-export const ServiceList = Type.Object({ items: Type.Array(ServiceView) });
+export const ServiceList = Type.Object({ items: Type.Array(ServiceView), continue: Type.Optional(Type.String()) });
 export type ServiceList = Static<typeof ServiceList>;
 
 export const EventView = Type.Object({

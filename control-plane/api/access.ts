@@ -102,6 +102,11 @@ export class Access {
     return this.options.isRequired ? undefined : loopback;
   }
 
+  /** Whether what a principal listens to may go on. */
+  isLive({ tokenId }: Principal): boolean {
+    return tokenId === '' || this.options.tokens.isLive(tokenId);
+  }
+
   /** The cookie of a new session; at the bound the oldest session ends. */
   openSession(principal: Principal): string {
     const id = randomBytes(32).toString('hex');
@@ -115,9 +120,7 @@ export class Access {
   private sessionOf(id: string): Principal | undefined {
     const session = this.sessions.get(id);
     if (session === undefined) return undefined;
-    const { tokenId } = session.principal;
-    if (this.options.nowMs() < session.endsMs && (tokenId === '' || this.options.tokens.isLive(tokenId)))
-      return session.principal;
+    if (this.options.nowMs() < session.endsMs && this.isLive(session.principal)) return session.principal;
     this.sessions.delete(id);
     return undefined;
   }

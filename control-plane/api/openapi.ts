@@ -26,7 +26,8 @@ interface Route {
   readonly method: string;
   readonly url: string;
   readonly schema: NonNullable<RouteOptions['schema']>;
-  readonly body: object | undefined;
+  readonly body: unknown;
+  readonly access: 'open' | Role;
 }
 
 export class OpenApi {
@@ -35,17 +36,22 @@ export class OpenApi {
   add({ method, url, schema, config }: RouteOptions): void {
     if (!schema || schema.hide) return;
     for (const one of Array.isArray(method) ? method : [method]) {
-      if (one !== 'HEAD') this.routes.push({ method: one.toLowerCase(), url, schema, body: config?.describedBody });
+      if (one === 'HEAD') continue;
+      const body = config?.describedBody ?? schema.body;
+      const access = config?.access ?? roleFor(one, config?.role);
+      this.routes.push({ method: one.toLowerCase(), url, schema, body, access });
     }
   }
 
   document(version: string): Record<string, unknown> {
     const paths: Record<string, Record<string, unknown>> = {};
-    for (const { method, url, schema, body } of this.routes) {
+    for (const { method, url, schema, body, access } of this.routes) {
       const path = url.replace(/:([A-Za-z]+)/g, '{$1}');
       paths[path] ??= {};
       paths[path][method] = {
+        operationId: operationIdOf(method, url),
         summary: schema.summary,
+        ...(access === 'open' ? { security: [] } : { 'x-weir-role': access }),
         ...(body ? { requestBody: requestBody(body) } : {}),
         parameters: [
           ...parameters(schema.params, 'path'),
@@ -57,13 +63,33 @@ export class OpenApi {
     }
     return {
       openapi: '3.1.0',
-      info: { title: 'Weir control plane', version },
+      info: {
+        title: 'Weir control plane',
+        version,
+        description:
+          'Policies of a service mesh for backpressure. Writes need If-Match where something is there already; x-weir-role is what the asker must be at least.',
+        license: { name: 'Apache-2.0', identifier: 'Apache-2.0' },
+      },
+      servers: [{ url: '/' }],
       components: { securitySchemes: { token: { type: 'http', scheme: 'bearer' } } },
       security: [{ token: [] }],
       paths,
     };
   }
 }
+
+/** What an asker must be at least: a viewer to read, an editor to write, unless the route says otherwise. */
+export function roleFor(method: string, role: Role | undefined): Role {
+  return role ?? (method === 'GET' || method === 'HEAD' ? 'viewer' : 'editor');
+}
+
+/** `postNamespacesPoliciesRollout`: the method and the fixed parts of the path; `getPoliciesByName` for one of many. */
+function operationIdOf(method: string, url: string): string {
+  const words = url.split('/').filter((part) => part !== '' && part !== 'v1');
+  return method + words.map((word) => (word.startsWith(':') ? `By${capital(word.slice(1))}` : capital(word))).join('');
+}
+
+const capital = (word: string): string => word.replace(/(?:^|[-.])([a-z])/g, (_, first: string) => first.toUpperCase());
 
 const problemResponse = {
   description: 'A problem (RFC 9457)',
@@ -94,7 +120,7 @@ function responses(byStatus: unknown): Record<string, unknown> {
   return Object.fromEntries(
     Object.entries(byStatus).map(([status, schema]) => [
       status,
-      { description: 'OK', content: { 'application/json': { schema } } },
+      status === '204' ? { description: 'Done' } : { description: 'OK', content: { 'application/json': { schema } } },
     ]),
   );
 }

@@ -9,11 +9,12 @@ import {
   InNamespace,
   isKnown,
   Named,
-  NamespacedPageQuery,
   Nothing,
   pageOf,
   policyKey,
   sendVersioned,
+  type Watch,
+  WatchableQuery,
   WriteQuery,
   writeOptions,
 } from './request-parts.ts';
@@ -22,17 +23,19 @@ export interface PolicyRoutesOptions {
   readonly policies: PolicyService;
   /** Who is writing, for the audit. */
   readonly by: (request: FastifyRequest) => string;
+  readonly watch: Watch;
 }
 
 const one = '/v1/namespaces/:namespace/policies/:name';
 const versionOf = ({ metadata }: TrafficPolicy): string => metadata.resourceVersion ?? '';
 
-export function policyRoutes(app: FastifyInstance, { policies, by }: PolicyRoutesOptions): void {
-  app.get<{ Querystring: NamespacedPageQuery }>(
+export function policyRoutes(app: FastifyInstance, { policies, by, watch }: PolicyRoutesOptions): void {
+  app.get<{ Querystring: WatchableQuery }>(
     '/v1/policies',
-    { schema: { summary: 'List policies', querystring: NamespacedPageQuery, response: { 200: PolicyList } } },
+    { schema: { summary: 'List policies, or watch them', querystring: WatchableQuery, response: { 200: PolicyList } } },
     async (request, reply) => {
       if (!isKnown(policies, reply)) return reply;
+      if (request.query.watch) return watch(request, reply, request.query.namespace);
       return reply.send(pageOf(policies.list(request.query.namespace), policyKey, request.query));
     },
   );

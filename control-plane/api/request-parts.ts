@@ -40,6 +40,21 @@ export const pageFields = {
 };
 export const PageQuery = Type.Object(pageFields, strict);
 export type PageQuery = Static<typeof PageQuery>;
+/** A list, or with `watch` the same kept up to date by server-sent events. */
+export const WatchableQuery = Type.Object(
+  {
+    namespace: Type.Optional(Label),
+    ...pageFields,
+    watch: Type.Optional(
+      Type.Boolean({
+        description:
+          'true: server-sent events added, modified and deleted with an object each; synced after those that are there.',
+      }),
+    ),
+  },
+  strict,
+);
+export type WatchableQuery = Static<typeof WatchableQuery>;
 export const NamespacedPageQuery = Type.Object({ namespace: Type.Optional(Label), ...pageFields }, strict);
 export type NamespacedPageQuery = Static<typeof NamespacedPageQuery>;
 
@@ -74,6 +89,9 @@ export function sendVersioned(
   if (request.method === 'GET' && request.headers['if-none-match'] === tag) return reply.code(304).send();
   return reply.code(status).send(body);
 }
+
+/** Answers with the objects as they are, and with what becomes of them. */
+export type Watch = (request: FastifyRequest, reply: FastifyReply, namespace: string | undefined) => FastifyReply;
 
 /** Reads are answered from memory: what was never loaded is not known, which is not the same as empty. */
 export function isKnown(policies: PolicyService, reply: FastifyReply): boolean {

@@ -7,10 +7,11 @@ import { sendProblem, sendRefusal } from './problem.ts';
 import {
   isKnown,
   Named,
-  NamespacedPageQuery,
   Nothing,
   pageOf,
   sendVersioned,
+  type Watch,
+  WatchableQuery,
   WriteQuery,
   writeOptions,
 } from './request-parts.ts';
@@ -19,6 +20,7 @@ export interface RolloutRoutesOptions {
   readonly rollouts: RolloutService;
   readonly policies: PolicyService;
   readonly by: (request: FastifyRequest) => string;
+  readonly watch: Watch;
 }
 
 const one = '/v1/namespaces/:namespace/policies/:name/rollout';
@@ -29,18 +31,19 @@ const actions: readonly (readonly [RolloutAction, string])[] = [
   ['abort', 'Take the candidate back; needs If-Match of the rollout'],
 ];
 
-export function rolloutRoutes(app: FastifyInstance, { rollouts, policies, by }: RolloutRoutesOptions): void {
-  app.get<{ Querystring: NamespacedPageQuery }>(
+export function rolloutRoutes(app: FastifyInstance, { rollouts, policies, by, watch }: RolloutRoutesOptions): void {
+  app.get<{ Querystring: WatchableQuery }>(
     '/v1/rollouts',
     {
       schema: {
-        summary: 'The newest rollout of each policy',
-        querystring: NamespacedPageQuery,
+        summary: 'The newest rollout of each policy, or watch them',
+        querystring: WatchableQuery,
         response: { 200: RolloutList },
       },
     },
     async (request, reply) => {
       if (!isKnown(policies, reply)) return reply;
+      if (request.query.watch) return watch(request, reply, request.query.namespace);
       const all = rollouts.list(request.query.namespace);
       return reply.send(pageOf(all, ({ namespace, name }) => `${namespace}/${name}`, request.query));
     },

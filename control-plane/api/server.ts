@@ -1,7 +1,6 @@
 /** The HTTP side of the control plane, put together: who may ask, what can be asked, and how a refusal looks. */
 import fastify, { type FastifyError, type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify';
 import type { Log } from '../../proto/kernel/log-format.ts';
-import type { Role } from '../policy/roles.ts';
 import type { AuditLog } from '../service/audit-log.ts';
 import type { DeadLetters } from '../service/dead-letters.ts';
 import type { FleetService } from '../service/fleet-service.ts';
@@ -18,10 +17,11 @@ import { EventStream } from './event-stream.ts';
 import { fleetRoutes } from './fleet-routes.ts';
 import { historyRoutes } from './history-routes.ts';
 import { impactRoutes } from './impact-routes.ts';
-import { OpenApi } from './openapi.ts';
+import { OpenApi, roleFor } from './openapi.ts';
 import { policyRoutes } from './policy-routes.ts';
 import { requestProblem, sendProblem } from './problem.ts';
-import { YamlText } from './request-parts.ts';
+import { type Watch, YamlText } from './request-parts.ts';
+import { ResourceWatch } from './resource-watch.ts';
 import { rolloutRoutes } from './rollout-routes.ts';
 import { StaticFiles } from './static-files.ts';
 
@@ -38,6 +38,8 @@ export interface ApiOptions {
   readonly token: string | undefined;
   readonly isTokenRequired: boolean;
   readonly isLoopback: boolean;
+  /** Calls back soon after a policy or a rollout changed; answers how to stop. */
+  readonly onResourceChange: (callback: () => void) => () => void;
   readonly isConnected: () => boolean;
   readonly nowMs: () => number;
   readonly dashboardFolder: string;
@@ -100,14 +102,32 @@ export function createApi(options: ApiOptions): FastifyInstance {
   });
 
   app.get('/openapi.json', { schema: { hide: true } }, async () => openApi.document(version));
-  fleetRoutes(app, { fleet, events, isConnected, isReady: () => policies.isLoaded(), version, id });
+  const mayListen = ({ principal }: FastifyRequest): boolean => principal === null || access.isLive(principal);
+  fleetRoutes(app, { fleet, events, mayListen, isConnected, isReady: () => policies.isLoaded(), version, id });
   const by = ({ principal }: FastifyRequest): string => principal?.name ?? '';
   accessRoutes(app, { access, tokens, auditLog, by });
-  policyRoutes(app, { policies, by });
+  const policyWatch = new ResourceWatch(() =>
+    policies.list().map((policy) => {
+      const { name, namespace = '', resourceVersion = '' } = policy.metadata;
+      return { namespace, name, version: resourceVersion, object: policy };
+    }),
+  );
+  const rolloutWatch = new ResourceWatch(() =>
+    options.rollouts.list().map((rollout) => ({ ...rollout, version: rollout.resourceVersion, object: rollout })),
+  );
+  const watching =
+    (resource: ResourceWatch): Watch =>
+    (request, reply, namespace) => {
+      if (resource.isFull()) return sendProblem(reply, 'unavailable', { detail: 'too many watch already' });
+      reply.hijack();
+      resource.add(reply.raw, namespace, () => mayListen(request));
+      return reply;
+    };
+  policyRoutes(app, { policies, by, watch: watching(policyWatch) });
   historyRoutes(app, { history: options.history, by });
   impactRoutes(app, options.impacts);
   deadLetterRoutes(app, { letters: options.letters, redrives: options.redrives, by });
-  rolloutRoutes(app, { rollouts: options.rollouts, policies, by });
+  rolloutRoutes(app, { rollouts: options.rollouts, policies, by, watch: watching(rolloutWatch) });
 
   function deny(request: FastifyRequest, reply: FastifyReply, { type, detail }: Denial, who: string): FastifyReply {
     const action = `${request.method} ${request.url.split('?', 1)[0]?.slice(0, 200) ?? ''}`;
@@ -115,14 +135,18 @@ export function createApi(options: ApiOptions): FastifyInstance {
     return sendProblem(reply, type, { detail });
   }
 
-  const stopWatching = fleet.onChange(() => events.changed());
+  const stops = [
+    fleet.onChange(() => events.changed()),
+    options.onResourceChange(() => {
+      policyWatch.changed();
+      rolloutWatch.changed();
+    }),
+  ];
   app.addHook('preClose', async () => {
-    stopWatching();
+    for (const stop of stops) stop();
     events.close();
+    policyWatch.close();
+    rolloutWatch.close();
   });
   return app;
-}
-
-function roleFor(method: string, role: Role | undefined): Role {
-  return role ?? (method === 'GET' || method === 'HEAD' ? 'viewer' : 'editor');
 }

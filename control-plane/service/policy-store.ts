@@ -39,6 +39,7 @@ export interface PolicyStoreOptions {
 }
 
 export class PolicyStore {
+  private readonly watchers = new Set<() => void>();
   /** By `<ns>/<name>`; deleted ones stay as their last revision, so that numbers are never used twice. */
   readonly documents = new Map<string, StoredDocument>();
   /** The newest of each policy, by `<ns>/<name>`; also those that are over. */
@@ -55,6 +56,12 @@ export class PolicyStore {
   constructor(options: PolicyStoreOptions) {
     this.options = options;
     this.bucket = options.bus.bucket(policyBucket(options.replicas).name);
+  }
+
+  /** Called at every change of a document or a rollout; whoever is called spaces out what it does. */
+  onChange(watcher: () => void): () => void {
+    this.watchers.add(watcher);
+    return () => this.watchers.delete(watcher);
   }
 
   /** '' until the bucket was seen. */
@@ -127,11 +134,15 @@ export class PolicyStore {
 
   /** What we just wrote ourselves. */
   remember(name: string, revision: Revision, kvRevision: number): void {
-    if (kvRevision > (this.documents.get(name)?.kvRevision ?? 0)) this.documents.set(name, { revision, kvRevision });
+    if (kvRevision <= (this.documents.get(name)?.kvRevision ?? 0)) return;
+    this.documents.set(name, { revision, kvRevision });
+    this.changed();
   }
 
   rememberRollout(name: string, rollout: Rollout, kvRevision: number): void {
-    if (kvRevision > (this.rollouts.get(name)?.kvRevision ?? 0)) this.rollouts.set(name, { rollout, kvRevision });
+    if (kvRevision <= (this.rollouts.get(name)?.kvRevision ?? 0)) return;
+    this.rollouts.set(name, { rollout, kvRevision });
+    this.changed();
   }
 
   rememberBundle(target: string, stored: StoredBundle): void {
@@ -174,6 +185,7 @@ export class PolicyStore {
       if (target !== undefined) this.takeBundle(target, value, revision);
     }
     this.sequence = Math.max(this.sequence, before.lastSequence);
+    this.changed();
   }
 
   private async restore(): Promise<void> {
@@ -212,6 +224,7 @@ export class PolicyStore {
     }
     this.unreadable.delete(name);
     this.documents.set(name, { revision: read.revision, kvRevision });
+    this.changed();
     return true;
   }
 
@@ -226,7 +239,12 @@ export class PolicyStore {
       return undefined;
     }
     this.rollouts.set(name, { rollout, kvRevision });
+    this.changed();
     return rollout.target;
+  }
+
+  private changed(): void {
+    for (const watcher of this.watchers) watcher();
   }
 
   private takeBundle(target: string, value: Uint8Array, kvRevision: number): void {
