@@ -8,7 +8,8 @@
  * what its author wrote. What the CRD lets through and validation does not is reported in the Accepted condition.
  */
 import { stringify } from 'yaml';
-import { exampleOf, lossOf, unitOf } from './field-notes.ts';
+import { exampleOf, lossOf } from './field-notes.ts';
+import { unitOf } from './field-units.ts';
 import { isRecord, member } from './problems.ts';
 import { dnsLabelPattern, PolicySpec, policyApiVersion, policyKind, TrafficPolicy } from './schema.ts';
 import { walkSchema } from './walk-schema.ts';

@@ -1,5 +1,5 @@
 /**
- * What the documentation of a policy says about its fields beside their schema: an example, what a number counts, and
+ * What the documentation of a policy says about its fields beside their schema: an example, what its absence means, and
  * whether data can be lost. It stands apart, so that the schema reads as rules; tests keep both in step. A field is named
  * by its path below `spec`; the sections of a route are those of the service.
  */
@@ -21,8 +21,17 @@ const losses: Readonly<Record<string, string>> = {
   'inbound.flowControl.stallTimeout': 'The stream is ended, with all that its reader has not taken yet.',
   'inbound.flowControl.requestOverflow': dropsMessages,
   'inbound.flowControl.responseOverflow': dropsMessages,
+  'inbound.priorities.rules[].essential':
+    'false: refused as long as the service is overloaded; see levels.nonEssential.',
+  'inbound.levels':
+    'Requests below the level are refused (shed), by the sidecars of callers too (upstream_level); nothing is kept of them.',
+  'inbound.levels.nonEssential':
+    'Requests that can be done without are refused (degraded), and nothing is kept of them.',
+  'routes[].essential': 'false: refused as long as the service is overloaded; see levels.nonEssential.',
   'outbound.timeout': 'The caller gets no answer although the service may have done what was asked.',
   'outbound.perTryTimeout': 'An attempt is given up although its service may have done what was asked.',
+  'outbound.connectTimeout': 'The request is refused, and was never sent.',
+  'outbound.throttle': 'Requests are refused at the caller (client_throttle) and never sent; nothing is kept of them.',
   'outbound.retries': 'Nothing is lost, but a call may be carried out more than once; see nonIdempotent.',
   'outbound.retries.nonIdempotent': 'Calls may be carried out more than once: only where that is harmless.',
   'outbound.hedging': 'Nothing is lost, but calls are carried out more than once by design.',
@@ -36,6 +45,30 @@ const losses: Readonly<Record<string, string>> = {
   'outbound.parking.headers': 'Headers that are not named are not delivered.',
   'outbound.fallback.service':
     'A call that failed after it was sent is sent again, elsewhere: it may be carried out by both.',
+};
+
+/** What it means to leave a field out that has no default. */
+const absences: Readonly<Record<string, string>> = {
+  'target.namespace': "the policy's",
+  'inbound.deadline.default': 'no deadline',
+  'inbound.deadline.max': 'no bound',
+  'inbound.deadline.header': 'none is read',
+  'inbound.flowControl.stallTimeout': 'never',
+  'inbound.flowControl.requestPace.bytesPerSecond': 'as fast as it is read',
+  'inbound.flowControl.responsePace.bytesPerSecond': 'as fast as it is read',
+  'inbound.flowControl.requestPace.messages': 'as fast as they are read',
+  'inbound.flowControl.responsePace.messages': 'as fast as they are read',
+  'outbound.timeout': 'no bound',
+  'outbound.timeoutHeader': 'none is read',
+  'outbound.perTryTimeout': 'no bound',
+  'outbound.circuitBreaker.consecutiveFailures': 'no condition',
+  'outbound.circuitBreaker.failureRatio.windowRequests': 'window counts',
+  'outbound.circuitBreaker.slowCalls.windowRequests': 'window counts',
+  'outbound.outlierDetection.consecutiveFailures': 'no condition',
+  'outbound.fallback.service': 'none is asked',
+  'outbound.fallback.static.http.body': 'no body',
+  'outbound.fallback.static.grpc.statusMessage': 'no message',
+  'outbound.parking.answer.grpc.statusMessage': 'no message',
 };
 
 /** Where neither a default nor the first allowed word is a good one. */
@@ -89,23 +122,6 @@ const usualTexts: readonly string[] = [
   'aGVsbG8=',
 ];
 
-/** What a whole number counts, by the end of the field's name. */
-const units: readonly (readonly [RegExp, string])[] = [
-  [/percent$/i, '% (of 100)'],
-  [/requests(max|min)?$|^limit$|Limit$|minRequests$|windowRequests$/i, 'requests'],
-  [/failures$/i, 'failures'],
-  [/attempts(max)?$/i, 'attempts'],
-  [/keysMax$/, 'keys'],
-  [/^burst$|^constant$|^max$|^default$/, 'requests, or their cost'],
-  [/status(es)?$/i, 'a status'],
-  [/probes$/i, 'probes'],
-  [/^(un)?healthyAfter$/, 'checks'],
-  [/concurrent$/i, 'attempts at once'],
-  [/tenantsMax$/, 'tenants'],
-  [/messagesMax$/, 'messages'],
-  [/weight$/, 'requests in a turn'],
-];
-
 /** The path of a field, of a route's sections as those of the service. */
 export function notePath(path: string): string {
   return path.replace(/^routes\[\]\.(?=(inbound|outbound)\b)/, '');
@@ -116,12 +132,20 @@ function noted<T>(notes: Readonly<Record<string, T>>, path: string): T | undefin
   return notes[notePath(path).replace(/^outbound\.(?=flowControl\b)/, 'inbound.')];
 }
 
+export function absenceOf(path: string): string | undefined {
+  return noted(absences, path);
+}
+
 export function lossOf(path: string): string | undefined {
   return noted(losses, path);
 }
 
 /** Paths of every note, for the test that they are about something. */
-export const notedPaths: readonly string[] = [...Object.keys(losses), ...Object.keys(examples)];
+export const notedPaths: readonly string[] = [
+  ...Object.keys(losses),
+  ...Object.keys(absences),
+  ...Object.keys(examples),
+];
 
 /** undefined: an object or a list, whose parts have examples of their own. */
 export function exampleOf(path: string, schema: unknown): unknown {
@@ -143,24 +167,6 @@ function textThatFits(schema: unknown): string | undefined {
   const pattern = member(schema, 'pattern');
   if (member(schema, 'type') !== 'string') return undefined;
   return usualTexts.find((text) => typeof pattern !== 'string' || new RegExp(pattern).test(text));
-}
-
-/** In what a field is counted, in words; '' where the question makes no sense. */
-export function unitOf(path: string, schema: unknown): string {
-  switch (member(schema, 'x-weir-quantity')) {
-    case 'duration':
-      return 'duration (h, m, s, ms)';
-    case 'size':
-      return 'size (B, KiB, MiB, GiB)';
-    case 'rate':
-      return 'rate (/s, /m, /h)';
-  }
-  const type = member(schema, 'type');
-  if (type !== 'integer' && type !== 'number') return '';
-  const given = member(schema, 'x-weir-unit');
-  if (typeof given === 'string') return given;
-  const name = path.split('.').at(-1)?.replace('[]', '') ?? '';
-  return units.find(([pattern]) => pattern.test(name))?.[1] ?? 'a number';
 }
 
 /** An object without fields: that it is there is all it says. */

@@ -3,7 +3,8 @@
  * be, what it is when nobody says it, an example, and whether data can be lost by it. Pure text; deploy/kubernetes/
  * generate-crd.ts writes it to deploy/policies/REFERENCE.md.
  */
-import { exampleOf, isMarker, lossOf, unitOf } from './field-notes.ts';
+import { absenceOf, exampleOf, isMarker, lossOf } from './field-notes.ts';
+import { unitOf } from './field-units.ts';
 import { isRecord, listed, member } from './problems.ts';
 import { PolicySpec, policyApiVersion, policyKind } from './schema.ts';
 import { fieldsOf, type SchemaField } from './walk-schema.ts';
@@ -49,12 +50,17 @@ function section(schema: unknown, path: string, fields: readonly SchemaField[]):
     ...(member(schema, 'maxProperties') === 1 ? [`Exactly one of ${listed(names.map(code))}.\n`] : []),
     ...(loss === undefined ? [] : [`**Can it lose data?** ${loss}\n`]),
     '| field | may be | default | example | what it does |\n| --- | --- | --- | --- | --- |',
-    ...fields.map(rowOf),
+    ...fields.map((field) => rowOf(field, isChoice(schema, path))),
     '',
   ].join('\n');
 }
 
-function rowOf(field: SchemaField): string {
+/** Of its fields those count that are written: what is left out has no value at all. */
+function isChoice(schema: unknown, path: string): boolean {
+  return member(schema, 'maxProperties') === 1 || /(^|\.)match(\.|$)|\.(rules|weights)\[\]$/.test(path);
+}
+
+function rowOf(field: SchemaField, isChosen: boolean): string {
   const { schema, path, isRequired } = field;
   const fallback = member(schema, 'default');
   const example = isSection(partOf(field).schema) ? undefined : exampleInList(field);
@@ -62,11 +68,19 @@ function rowOf(field: SchemaField): string {
   const cells = [
     code(nameOf(path)),
     valuesOf(field),
-    fallback !== undefined ? code(show(fallback)) : isRequired ? '**required**' : '–',
+    fallback !== undefined ? code(show(fallback)) : isRequired ? '**required**' : absence(field, isChosen),
     example === undefined ? '' : code(show(example)),
     `${textOf(schema)}${loss === undefined ? '' : ` **Can it lose data?** ${loss}`}`,
   ];
   return `| ${cells.map((cell) => cell.replaceAll('|', '\\|').replaceAll('\n', ' ')).join(' | ')} |`;
+}
+
+/** Where a field without a default is left out. */
+function absence({ path, schema }: SchemaField, isChosen: boolean): string {
+  if (isChosen || isSection(partOf({ path, schema, isRequired: false }).schema) || isMarker(schema)) return '–';
+  const noted = absenceOf(path);
+  if (noted !== undefined) return noted;
+  return /default:|without it/i.test(textOf(schema)) ? 'see there' : '–';
 }
 
 function exampleInList(field: SchemaField): unknown {

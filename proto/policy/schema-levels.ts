@@ -19,7 +19,7 @@ export const NonEssentialSpec = Type.Object(
     ...strict,
     description:
       'When requests that can be done without (essential: false, of a route or of a rule of priorities) are refused, ' +
-      'whatever their tier, with the reason degraded. Can lose data: such requests are refused.',
+      'whatever their tier, with the reason degraded.',
   },
 );
 export type NonEssentialSpec = Static<typeof NonEssentialSpec>;
@@ -75,8 +75,7 @@ export const LevelsSpec = Type.Object(
       'which then refuse the others themselves (reason upstream_level). Each thread of a proxy has a level of its own. ' +
       'The queue goes by it, too, where it knows tiers: of each tier it serves the more important users first, and the ' +
       'parts of one request together; a standing queue lets them wait four times as long, since only the least ' +
-      'important do. ' +
-      'Can lose data: requests are refused with the reason shed.',
+      'important do.',
   },
 );
 export type LevelsSpec = Static<typeof LevelsSpec>;

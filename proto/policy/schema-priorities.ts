@@ -86,7 +86,7 @@ export const PrioritiesSpec = Type.Object(
     ...strict,
     description:
       'The tier of each request, set where it enters the mesh and inherited by the calls that the app makes for it, as ' +
-      'long as the app forwards traceparent. Loses no data.',
+      'long as the app forwards traceparent.',
   },
 );
 export type PrioritiesSpec = Static<typeof PrioritiesSpec>;

@@ -37,8 +37,8 @@ export const ThrottleSpec = Type.Object(
     ...strict,
     description:
       'When the service sheds, its callers refuse the share max(0, (requests − K · accepts) / (requests + 1)) ' +
-      'themselves (reason client_throttle). Only answers that shed count against it, failures never. On wherever the ' +
-      'policy has an outbound part. Can lose data: requests are refused.',
+      'themselves (reason client_throttle). Only answers that shed count against it, failures never. Off where the ' +
+      'policy does not name it.',
   },
 );
 export type ThrottleSpec = Static<typeof ThrottleSpec>;

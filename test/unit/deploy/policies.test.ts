@@ -4,6 +4,7 @@ import { describe, expect, it } from 'vitest';
 import { withDefaults } from '../../../proto/policy/defaults.ts';
 import { parsePolicyDocument, parsePolicyYaml } from '../../../proto/policy/parse.ts';
 import type { TrafficPolicy } from '../../../proto/policy/schema.ts';
+import { Tier } from '../../../proto/tiers.ts';
 import { HeaderList } from '../../../sidecar/http2/hpack/field.ts';
 import type { CompiledInbound } from '../../../sidecar/policy/compiled.ts';
 import { LivePolicy } from '../../../sidecar/policy/swap.ts';
@@ -71,6 +72,24 @@ describe('policies to begin with', () => {
     expect(inbound.signalsAdmitted).toBe(true);
   });
 
+  it('public-api knows what matters, and switches off what can be done without', () => {
+    const policy = live('public-api.yaml');
+    const { inbound } = policy;
+    const tierOf = (head: HeaderList): number => inbound.priorities!.ruleFor(head, '').tier;
+    const post = HeaderList.of([
+      [':method', 'POST'],
+      [':path', '/checkout/1'],
+    ] as const);
+    const batch = HeaderList.of([
+      [':method', 'GET'],
+      [':path', '/'],
+      ['x-batch', 'nightly'],
+    ] as const);
+    expect([post, get('/'), batch].map(tierOf)).toEqual([Tier.critical, Tier.normal, Tier.background]);
+    expect(policy.inboundFor(get('/recommendations/1'))).toMatchObject({ essential: false, levels: inbound.levels });
+    expect(inbound.levels?.settings.restoreAfterMs).toBe(5000);
+  });
+
   it('batch-consumer paces for a minute before it refuses, and takes what trusted callers say of the cost', () => {
     const { inbound } = live('batch-consumer.yaml');
     const pace = ruleOf(inbound, 'pace');
@@ -85,7 +104,7 @@ describe('policies to begin with', () => {
   it('critical-dependency opens on failures in a row and on slow calls, and closes by probes', () => {
     for (const [outcome, durationMs, calls] of [
       [Outcome.failure, 5, 5],
-      [Outcome.success, 900, 20],
+      [Outcome.success, 350, 20],
     ] as const) {
       const breaker = live('critical-dependency.yaml').outbound.breaker!;
       for (let i = 0; i < calls; i++) {
@@ -100,6 +119,19 @@ describe('policies to begin with', () => {
       expect(breaker.tryAcquire(6000)).toBe(0);
       expect(breaker.lastAcquireWasProbe).toBe(false);
     }
+  });
+
+  it('critical-dependency asks slow reads twice, and nothing else, and keeps their last good answers', () => {
+    const policy = live('critical-dependency.yaml');
+    const reads = policy.outboundFor(get('/v1/cards'));
+    expect(reads.retries?.settings.hedging).toMatchObject({ afterMs: 100, nonIdempotent: false });
+    expect(reads.fallback?.stale).not.toBeNull();
+    expect(reads.breaker).toBe(policy.outbound.breaker);
+    expect([policy.outbound.retries?.settings.hedging, policy.outbound.fallback]).toEqual([null, null]);
+    expect(policy.outbound.endpoints).toMatchObject({
+      slowStart: { windowMs: 10_000 },
+      outliers: { consecutiveFailures: 5, latency: { factor: 3 }, maxEjectedPercent: 30 },
+    });
   });
 
   it('streaming lets streams begin one after the other, keeps them small and slow, and lets them last', () => {
@@ -118,6 +150,7 @@ describe('policies to begin with', () => {
       [':path', '/streaming.v1.Control/Ping'],
       ['content-type', 'application/grpc'],
     ]);
+    expect(policy.outbound.endpoints.balancer).toEqual({ kind: 'leastRequest' });
     const unary = policy.inboundFor(call);
     expect([unary.concurrencyLimit, unary.deadline.defaultMs]).toEqual([32, 1000]);
     expect(unary.admission).not.toBe(inbound.admission);

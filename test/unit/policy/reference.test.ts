@@ -3,7 +3,8 @@ import { readFileSync } from 'node:fs';
 import { Check } from 'typebox/value';
 import { describe, expect, it } from 'vitest';
 import { policyJsonSchema, policyJsonSchemaText } from '../../../proto/policy/export.ts';
-import { exampleOf, isMarker, notedPaths, notePath } from '../../../proto/policy/field-notes.ts';
+import { exampleOf, isMarker, lossOf, notedPaths, notePath } from '../../../proto/policy/field-notes.ts';
+import { unitOf } from '../../../proto/policy/field-units.ts';
 import { isRecord, member } from '../../../proto/policy/problems.ts';
 import { policyReference } from '../../../proto/policy/reference.ts';
 import { PolicyMetadata, PolicySpec, TrafficPolicy } from '../../../proto/policy/schema.ts';
@@ -40,6 +41,8 @@ function hasExampleThatFits({ path, schema }: SchemaField): boolean {
   return quantitiesOutOfRange(schema, example, '').length === 0;
 }
 
+const sectionOf = (path: string): string => notePath(path).split(/[.[]/).slice(0, 2).join('.');
+
 const paths = (list: readonly SchemaField[]): string[] => list.map(({ path }) => path);
 
 describe('the policy schema', () => {
@@ -66,6 +69,29 @@ describe('the policy schema', () => {
 
   it('has an example for every value, which the schema takes: give it `examples`, or a line in field-notes.ts', () => {
     expect(paths(fields.filter((field) => !hasExampleThatFits(field)))).toEqual([]);
+  });
+
+  it('says in what every number is counted', () => {
+    expect(paths(fields.filter(({ path, schema }) => unitOf(path, schema) === 'a number'))).toEqual([]);
+  });
+
+  it('answers "can it lose data?" for every section: with a note on it or on what can, or because it cannot', () => {
+    const cannot: Readonly<Record<string, string>> = {
+      'inbound.signals': 'it tells, and refuses nothing',
+      'outbound.timeoutHeader': 'the time that it tells is the caller’s own',
+      'outbound.classification': 'it says what answers mean',
+      'outbound.healthCheck': 'where nobody is well, everybody is asked',
+      'outbound.outlierDetection': 'one endpoint always stays',
+      'outbound.loadBalancing': 'it chooses among endpoints',
+    };
+    const sections = fields.map(({ path }) => path).filter((path) => /^(inbound|outbound)\.[a-zA-Z]+$/.test(path));
+    const can = new Set(fields.filter(({ path }) => lossOf(path) !== undefined).map(({ path }) => sectionOf(path)));
+    expect(sections.filter((path) => can.has(path) === Object.hasOwn(cannot, path))).toEqual([]);
+    // One place for the answer, so that none is forgotten.
+    const elsewhere = everywhere.filter(({ schema }) =>
+      /lose[s]? (no )?data/i.test(String(member(schema, 'description'))),
+    );
+    expect(paths(elsewhere).filter((path) => !path.endsWith('.abandonAfter'))).toEqual([]);
   });
 
   it('has no note about a field that is not there', () => {
@@ -106,6 +132,26 @@ describe('policyReference', () => {
     const missing = described.filter(({ path }) => !page.includes(`| \`${path.split('.').at(-1)}\` |`));
     expect(paths(missing)).toEqual([]);
     expect(page.match(/^\| `/gm)?.length).toBe(described.length);
+  });
+
+  it('says of every field what it may be, what it is when nobody says it, and what it does', () => {
+    const page = policyReference();
+    const incomplete: string[] = [];
+    for (const part of page.split(/^#+ (?=\S)/m).slice(1)) {
+      const [title = ''] = part.split('\n', 1);
+      // Of these, what is written counts, and the rest has no value.
+      const isChoice = /^Exactly one of/m.test(part) || /(^|\.)match(\.|$)|\.rules\[\]$/.test(title);
+      for (const line of part.split('\n').filter((one) => one.startsWith('| `'))) {
+        const [, name, values, fallback, , text] = line.split(/(?<!\\) ?\| ?/);
+        const isSection = /^(object|list|`\{\}`)/.test(values!);
+        const isBounded =
+          isSection || /`(true|[^`]+)`.* (to|or) `|at most \d+/.test(values!) || /^`[^`]+`$/.test(values!);
+        const isSaid = isSection || isChoice || (fallback !== '–' && fallback !== '');
+        if (!isBounded || !isSaid || !/[.?)]/.test(text ?? ''))
+          incomplete.push(`${title} ${name}: ${values} ${fallback}`);
+      }
+    }
+    expect(incomplete).toEqual([]);
   });
 
   it('links to headings that are there', () => {
