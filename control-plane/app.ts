@@ -3,6 +3,7 @@
  *
  *   NATS ──heartbeats, acks──▶ fleet ──────────▶ api ──▶ dashboard, CLI
  *        ──reports, verdicts─▶ breakers ──▶ verdicts (leader)
+ *        ──reports───────────▶ quotas ────▶ leases (leader)
  *        ──policy entries────▶ store ◀── policies ◀── api
  *                              └─▶ bundles published, resent until acknowledged (leader)
  *        ◀─endpoints (leader)── endpoints ◀── fleet
@@ -35,6 +36,7 @@ import { Leadership } from './service/leadership.ts';
 import { PolicyHistory } from './service/policy-history.ts';
 import { PolicyService } from './service/policy-service.ts';
 import { PolicyStore } from './service/policy-store.ts';
+import { QuotaService } from './service/quota-service.ts';
 import { Redrives } from './service/redrives.ts';
 import { RolloutService } from './service/rollout-service.ts';
 import { TokenService } from './service/token-service.ts';
@@ -42,6 +44,7 @@ import { Upkeep } from './upkeep.ts';
 
 const leaseTickMs = 25;
 const breakerTickMs = 50;
+const quotaTickMs = 50;
 const redriveTickMs = 100;
 const fleetTickMs = 250;
 const rolloutTickMs = 500;
@@ -90,6 +93,7 @@ export async function startControlPlane(options: ControlPlaneOptions): Promise<C
     onBundle(bundle) {
       resender.watch(bundle, clock.nowMs());
       breakers.onBundle(bundle.target);
+      quotas.onBundle(bundle, store.isLoaded());
       // What is read at start is no news.
       if (store.isLoaded()) fleet.event('policy', bundle.target, bundleNews(bundle.version, hasPolicy(bundle)));
     },
@@ -124,12 +128,14 @@ export async function startControlPlane(options: ControlPlaneOptions): Promise<C
       fleet.event('breaker', target, text);
     },
   });
+  const quotas = new QuotaService({ bus, clock, leadership });
   const fleet = new FleetService({
     id,
     clock,
     log,
     store,
     fleetBreaker: (target) => breakers.view(target),
+    quotas: (target) => quotas.views(target),
     leadership: () => ({ leader: leadership.groups().length > 0, epoch: leadership.epoch() }),
     isConnected: () => bus.isConnected(),
     onEndpointChange: (service) => endpoints.mark(service, clock.nowMs()),
@@ -241,6 +247,7 @@ export async function startControlPlane(options: ControlPlaneOptions): Promise<C
       if (!bus.isConnected()) return;
       endpoints.tick(clock.nowMs()).catch((error: unknown) => log.warn('endpoints not published', { error }));
     }, breakerTickMs),
+    setInterval(() => quotas.tick(), quotaTickMs),
     setInterval(() => {
       fleet.tick();
       const again = resender.tick(clock.nowMs(), (bundle) =>
@@ -267,7 +274,9 @@ export async function startControlPlane(options: ControlPlaneOptions): Promise<C
       if (ageMs !== undefined) metrics.onPush(ageMs);
     });
     on.subscribe(subjects.reportAll, (message) => {
-      if (!breakers.onReport(message)) refused.rep++;
+      const report = breakers.onReport(message);
+      if (report) quotas.onReport(report);
+      else refused.rep++;
     });
     on.subscribe(subjects.verdictAll, ({ data }) => {
       if (!breakers.onVerdict(data)) refused.brk++;

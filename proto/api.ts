@@ -129,6 +129,26 @@ export const FleetBreakerView = Type.Object({
 });
 export type FleetBreakerView = Static<typeof FleetBreakerView>;
 
+/** A rate limit that the instances of a service share; rates are cost per second. */
+export const QuotaView = Type.Object({
+  limit: Type.String({ description: 'its name, after "<route>/" where a route has it' }),
+  ratePerSecond: Type.Number(),
+  instances: Type.Number({ description: 'that may hold a part of it' }),
+  heard: Type.Number({ description: 'of them, within the last second' }),
+  demandPerSecond: Type.Number(),
+  admittedPerSecond: Type.Number(),
+  utilisation: Type.Number({ description: 'admitted, of the rate' }),
+  leasedPerSecond: Type.Number({ description: 'what those that are heard may admit' }),
+  reservedPerSecond: Type.Number({ description: 'kept for instances that are silent, or that nobody knows yet' }),
+  overshoot: Type.Number({
+    description: 'admitted without a lease (withoutControlPlane: open), since this process began',
+  }),
+  leading: Type.Boolean({ description: 'this control plane shares it out; of another one it tells what it hears' }),
+  settling: Type.Boolean({ description: 'a new leader that only gives back what is held' }),
+  explanation: Type.String(),
+});
+export type QuotaView = Static<typeof QuotaView>;
+
 export const ServiceView = Type.Object({
   namespace: Type.String(),
   service: Type.String(),
@@ -141,6 +161,7 @@ export const ServiceView = Type.Object({
   /** Requests per second over the last 60 s, one point per second, oldest first; null = no report. */
   sparkline: Type.Array(nullable(Type.Number())),
   breaker: FleetBreakerView,
+  quotas: Type.Array(QuotaView),
   callers: Type.Array(Type.String()),
   targets: Type.Array(Type.String()),
   /** Higher is worse; the dashboard's order. */

@@ -3,7 +3,14 @@
  * and nothing is read from anywhere. Every control plane keeps one of its own from the same core messages, so each of
  * them can answer, leader or not.
  */
-import type { BreakerCellView, FleetBreakerView, InstanceView, ServiceView, TrafficView } from '../../proto/api.ts';
+import type {
+  BreakerCellView,
+  FleetBreakerView,
+  InstanceView,
+  QuotaView,
+  ServiceView,
+  TrafficView,
+} from '../../proto/api.ts';
 import type { Ack, Endpoint, Heartbeat, Identity } from '../../proto/fleet-messages.ts';
 import { parseServiceKey } from '../../proto/subjects.ts';
 import { attention } from './attention.ts';
@@ -22,6 +29,7 @@ export interface Surroundings {
   /** Every target that has a bundle. */
   readonly bundles: ReadonlyMap<string, PublishedBundle>;
   readonly fleetBreaker: (target: string) => FleetBreakerView | undefined;
+  readonly quotas: (target: string) => QuotaView[];
 }
 
 const sparklineEveryMs = 1_000;
@@ -129,6 +137,7 @@ export class FleetView {
       inbound: this.inbound(name, nowMs),
       sparkline: this.sparklines.of(name),
       breaker: around.fleetBreaker(name) ?? closedBreaker(name),
+      quotas: around.quotas(name),
       callers: [...new Set([...callers].map((record) => record.service))].sort(),
       targets: [...targets].sort(),
     };

@@ -10,6 +10,7 @@ import {
   encodeGrant,
   encodeVerdict,
   type Identity,
+  type Report,
   type Verdict,
 } from '../../proto/fleet.ts';
 import type { Random } from '../../proto/kernel/random.ts';
@@ -47,15 +48,15 @@ export class BreakerService {
     this.coordinator = new BreakerCoordinator({ random, epochOf: (target) => leadership.epochOf(target) });
   }
 
-  /** False when it is no report. */
-  onReport({ subject, data }: BusMessage): boolean {
+  /** The report; undefined when it is none. */
+  onReport({ subject, data }: BusMessage): Report | undefined {
     const report = decodeReport(data);
-    if (!report || !speaksForItself(subject, report.identity)) return false;
+    if (!report || !speaksForItself(subject, report.identity)) return undefined;
     for (const { target } of report.targets) {
       this.coordinator.setFleetEnabled(target, this.options.isFleetBreaker(target));
     }
     this.coordinator.onReport(report, this.options.clock.nowMs());
-    return true;
+    return report;
   }
 
   onHeartbeat(identity: Identity): void {

@@ -20,6 +20,7 @@ export interface FleetServiceOptions {
   readonly log: Log;
   readonly store: PolicyStore;
   readonly fleetBreaker: Surroundings['fleetBreaker'];
+  readonly quotas: Surroundings['quotas'];
   readonly leadership: () => { readonly leader: boolean; readonly epoch: string };
   readonly isConnected: () => boolean;
   /** An instance came, went, or changed where it can be reached. */
@@ -126,7 +127,8 @@ export class FleetService {
           hasPolicy: bundle.stable !== null || bundle.candidate !== null,
         });
     }
-    return { bundles, fleetBreaker: this.options.fleetBreaker };
+    const { fleetBreaker, quotas } = this.options;
+    return { bundles, fleetBreaker, quotas };
   }
 
   private tell({ kind, service, instance }: InstanceChange): void {

@@ -1,5 +1,6 @@
 /** Rate limits with nothing left open. */
 import { defaultBurst, parseRate, rateUnit } from './rate.ts';
+import type { FleetShareSpec } from './schema-fleet-limits.ts';
 import type { CostSpec, KeySpec, RateAlgorithmSpec, RateLimitSpec } from './schema-rate-limits.ts';
 
 export const defaultKeysMax = 10_000;
@@ -13,31 +14,53 @@ export type EffectiveAlgorithm =
   | { fixedWindow: { window: string } }
   | { slidingWindow: { window: string } };
 
+export type EffectiveFleetShare = Required<FleetShareSpec>;
+
 export interface EffectiveRateLimit {
   name: string;
-  scope: 'perProxy';
+  scope: 'perProxy' | 'fleet';
   rate: string;
-  /** Of token buckets. */
+  /** Of token buckets; of scope fleet: all instances together. */
   burst?: number;
   algorithm: EffectiveAlgorithm;
   key?: KeySpec;
   keysMax?: number;
   cost: EffectiveCost;
+  /** Of scope fleet. */
+  fleet?: EffectiveFleetShare;
 }
+
+/** Of how much time the burst of a whole fleet is. */
+const fleetBurstSeconds = 0.1;
 
 export function rateLimitWithDefaults(limit: RateLimitSpec): EffectiveRateLimit {
   const algorithm = algorithmWithDefaults(limit.algorithm, limit.rate);
   const cost = costWithDefaults(limit.cost);
   const costMax = 'header' in cost ? cost.header.max : cost.constant;
-  const burst = limit.burst ?? Math.max(costMax, defaultBurst(parseRate(limit.rate) ?? 1));
+  const fleet = limit.scope === 'fleet' && limit.fleet ? fleetShareWithDefaults(limit.fleet) : undefined;
+  const perSecond = parseRate(limit.rate) ?? 1;
+  const usual = fleet ? Math.max(1, Math.round(perSecond * fleetBurstSeconds)) : defaultBurst(perSecond);
+  const burst = limit.burst ?? Math.max(costMax, usual);
   return {
     name: limit.name,
-    scope: 'perProxy',
+    scope: fleet ? 'fleet' : 'perProxy',
     rate: limit.rate,
     ...('tokenBucket' in algorithm && { burst }),
     algorithm,
     ...(limit.key && { key: limit.key, keysMax: limit.keysMax ?? defaultKeysMax }),
     cost,
+    ...(fleet && { fleet }),
+  };
+}
+
+function fleetShareWithDefaults(share: FleetShareSpec): EffectiveFleetShare {
+  const allotment = share.allotment ?? 'leases';
+  return {
+    instancesMax: share.instancesMax,
+    allotment,
+    withoutControlPlane: share.withoutControlPlane ?? (allotment === 'chunks' ? 'closed' : 'safe'),
+    safeFor: share.safeFor ?? '15m',
+    reservePercent: share.reservePercent ?? 5,
   };
 }
 

@@ -170,7 +170,19 @@ const rulesByPath: Readonly<Record<string, CelRule | readonly CelRule[]>> = {
       rule: '!has(self.burst) || !has(self.algorithm) || has(self.algorithm.tokenBucket)',
       message: 'burst is of token buckets only',
     },
+    {
+      rule: "(has(self.scope) && self.scope == 'fleet') == has(self.fleet)",
+      message: 'scope fleet and fleet belong together',
+    },
+    {
+      rule: '!has(self.fleet) || (!has(self.key) && (!has(self.algorithm) || has(self.algorithm.tokenBucket)))',
+      message: 'a limit of the fleet is one token bucket for all requests',
+    },
   ],
+  '.inbound.rateLimits[].fleet': {
+    rule: "!has(self.allotment) || self.allotment != 'chunks' || !has(self.withoutControlPlane) || self.withoutControlPlane != 'safe'",
+    message: 'chunks know no safe rate',
+  },
   '.inbound.deadline': {
     rule: '!has(self.default) || !has(self.max) || duration(self.default) <= duration(self.max)',
     message: 'default is longer than max',

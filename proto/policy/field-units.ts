@@ -12,6 +12,7 @@ const units: readonly (readonly [RegExp, string])[] = [
   [/attempts(max)?$/i, 'attempts'],
   [/keysMax$/, 'keys'],
   [/entriesMax$/, 'answers'],
+  [/instancesMax$/, 'instances'],
   [/\b(burst|constant|max|default)$/, 'requests, or their cost'],
   [/status(es)?$/i, 'a status'],
   [/probes$/i, 'probes'],

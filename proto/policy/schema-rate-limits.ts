@@ -1,5 +1,6 @@
 /** How many requests a service takes in any time, and of whom. */
 import { type Static, Type } from 'typebox';
+import { FleetShareSpec } from './schema-fleet-limits.ts';
 import { dnsLabel, duration, headerNamePattern, marker, oneMember, oneOf, rate, strict } from './schema-parts.ts';
 
 export const KeySpec = Type.Object(
@@ -148,8 +149,14 @@ export const RateLimitSpec = Type.Object(
   {
     name: dnsLabel('Name of the limit, unique in the policy; it appears in RateLimit fields.'),
     scope: Type.Optional(
-      oneOf(['perProxy'], { default: 'perProxy', description: 'perProxy: each sidecar of the service counts alone.' }),
+      oneOf(['perProxy', 'fleet'], {
+        default: 'perProxy',
+        description:
+          'perProxy: each sidecar of the service counts alone. fleet: all instances of the service share the rate, by ' +
+          'leases from the control plane; needs fleet.',
+      }),
     ),
+    fleet: Type.Optional(FleetShareSpec),
     rate: rate({
       min: '1/h',
       max: '10000000/s',
@@ -160,7 +167,8 @@ export const RateLimitSpec = Type.Object(
       Type.Integer({
         description:
           'Requests, or their cost, admitted at once after a quiet time; default: what the rate gives in one second, at ' +
-          'least 1 and at least the highest cost. Only with tokenBucket.',
+          'least 1 and at least the highest cost. Only with tokenBucket. Of scope fleet: by all instances together; ' +
+          'default: what the rate gives in 100 ms.',
         minimum: 1,
         maximum: 10_000_000,
         examples: [100],

@@ -157,8 +157,8 @@ function wordHint(value: unknown, words: readonly string[]): string | undefined 
   if (isSwitch && (saysNo || saysYes)) {
     return `YAML 1.1 reads off, no, on and yes as true or false; write ${saysNo ? 'disabled' : 'enforce'}`;
   }
-  if (words.includes('perProxy') && typeof value === 'string' && /^(perEndpoint|perService|fleet)$/i.test(value)) {
-    return 'this version enforces limits per proxy only: write perProxy and divide the rate by the number of instances';
+  if (words.includes('perProxy') && typeof value === 'string' && /^(perEndpoint|perService)$/i.test(value)) {
+    return 'a limit is of each proxy (perProxy) or of all instances of the service together (fleet)';
   }
   const meant = typeof value === 'string' ? nearest(value, words) : undefined;
   return meant ? `did you mean ${meant}?` : undefined;

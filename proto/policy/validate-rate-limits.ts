@@ -2,6 +2,7 @@
 import { parseDuration } from '../kernel/duration.ts';
 import { errorsMax, type Finding, isRecord, member, show, valueAt } from './problems.ts';
 import { parseRate, rateUnit } from './rate.ts';
+import { fleetLimitsThatClash } from './validate-fleet-limits.ts';
 
 export function rateLimitsThatClash(inbound: unknown, pointer: string): Finding[] {
   const limits = member(inbound, 'rateLimits');
@@ -28,6 +29,7 @@ export function rateLimitsThatClash(inbound: unknown, pointer: string): Finding[
       ...defaultAboveMax(limit, at),
       ...windowsThatDoNotCount(limit, at),
       ...costsThatNeverFit(limit, at),
+      ...fleetLimitsThatClash(limit, at),
     );
   }
   return findings;

@@ -102,6 +102,14 @@ export class ProxyMesh implements Mesh, MetricFacts, AdminFacts {
     }
   }
 
+  fleetLimits(): ReturnType<Mesh['fleetLimits']> {
+    return this.parts.plane.policy.fleetLimits();
+  }
+
+  policyVersion(): number {
+    return this.parts.plane.policy.version;
+  }
+
   heartbeatTraffic(): Traffic[] {
     const all: Traffic[] = [];
     for (const stats of this.traffic()) all.push(this.trafficOf(stats));

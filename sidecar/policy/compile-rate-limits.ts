@@ -1,6 +1,7 @@
 /** Rate limits from a spec to settings. */
 import { assert } from '../../proto/kernel/assert.ts';
 import type { EffectiveCost, EffectiveRateLimit } from '../../proto/policy/defaults-rate-limits.ts';
+import { type FleetLimit, fleetLimitOf } from '../../proto/policy/fleet-limits.ts';
 import type { KeySpec } from '../../proto/policy/schema-rate-limits.ts';
 import type { MeterOptions } from '../admission/meter.ts';
 import type { RateLimitCost, RateLimitKey } from './compiled.ts';
@@ -9,7 +10,10 @@ import { milliseconds, perSecond } from './units.ts';
 export interface RateLimitSettings {
   readonly name: string;
   readonly key: RateLimitKey;
+  /** Of a limit of the fleet: what callers are told of it. */
   readonly meter: MeterOptions;
+  /** null: this proxy counts alone. */
+  readonly fleet: FleetLimit | null;
   /** 0 without a key. */
   readonly keysMax: number;
   /** Requests that may wait for their turn; 0 = nobody waits. */
@@ -18,10 +22,12 @@ export interface RateLimitSettings {
 }
 
 export function rateLimitSettings(limit: EffectiveRateLimit): RateLimitSettings {
+  const fleet = fleetLimitOf(limit);
   return {
     name: limit.name,
     key: keyOf(limit.key),
-    meter: meterOptions(limit),
+    meter: fleet === null ? meterOptions(limit) : perSecondOf(fleet),
+    fleet,
     keysMax: limit.keysMax ?? 0,
     waitingMax: 'leakyBucket' in limit.algorithm ? limit.algorithm.leakyBucket.requestsMax : 0,
     cost: costOf(limit.cost),
@@ -38,6 +44,11 @@ function meterOptions({ rate, burst, algorithm }: EffectiveRateLimit): MeterOpti
   if ('slidingWindow' in algorithm)
     return windowOptions('slidingWindow', ratePerSecond, algorithm.slidingWindow.window);
   return { kind: 'tokenBucket', ratePerSecond, burst: burst ?? 1 };
+}
+
+/** What the whole fleet admits in a second. */
+function perSecondOf({ rate, burst }: FleetLimit): MeterOptions {
+  return { kind: 'tokenBucket', ratePerSecond: rate, burst: Math.max(burst, Math.floor(rate)) };
 }
 
 /** A rate such as 100/m is not exact per second, but rate × window is a whole number. */

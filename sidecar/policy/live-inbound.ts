@@ -109,7 +109,11 @@ export class LiveInbound {
 
   private ruleFor(settings: RateLimitSettings, given: SharedArrayBuffer | null): Rule {
     const kept = this.rules.find((rule) => isSame(rule.settings, settings));
-    return kept ?? new Rule(settings, given ?? memoryForRule(this.sharing, settings), this.sharing);
+    if (kept !== undefined) return kept;
+    // A share of the fleet's limit is the leader's to change: until it does, the one that is held stands.
+    const former = this.rules.find((rule) => sharesTheSame(rule.settings, settings));
+    const memory = given ?? former?.memory ?? memoryForRule(this.sharing, settings);
+    return new Rule(settings, memory, this.sharing, former?.fleet);
   }
 
   private admissionFor(wanted: AdmissionSettings | null, given: PolicyMemory | null): Admission | null {
@@ -132,6 +136,11 @@ function cellsIn(memory: SharedArrayBuffer | null): Float64Array | undefined {
 
 function signalsOf(rules: readonly Rule[]): RateLimitSignals | null {
   return rules.length === 0 ? null : new RateLimitSignals(rules.map(({ settings }) => settings));
+}
+
+function sharesTheSame(left: RateLimitSettings, right: RateLimitSettings): boolean {
+  if (left.fleet === null || right.fleet === null) return false;
+  return left.name === right.name && left.fleet.chunks === right.fleet.chunks;
 }
 
 /** Settings that say the same. */

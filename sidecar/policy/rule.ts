@@ -4,6 +4,7 @@
  *
  * In memory that threads share, the line of those who wait stands behind the buckets.
  */
+import { FleetRateLimiter } from '../admission/fleet-rate-limiter.ts';
 import { KeyedRateLimiter } from '../admission/keyed-rate-limiter.ts';
 import { type RateLimiter, SingleRateLimiter } from '../admission/rate-limiter.ts';
 import { ownerOf, type Seat } from '../admission/seat.ts';
@@ -22,18 +23,29 @@ export class Rule implements RateLimitRule {
   readonly settings: RateLimitSettings;
   /** null: the buckets are this thread's own. */
   readonly memory: SharedArrayBuffer | null;
+  /** null: not a limit of the fleet. */
+  readonly fleet: FleetRateLimiter | null;
   private readonly limiter: RateLimiter;
   /** null: nobody waits here. */
   private readonly line: WaitingLine | null;
 
-  constructor(settings: RateLimitSettings, memory: SharedArrayBuffer | null = null, sharing: Sharing = notShared) {
+  /** `former`: whose share of the fleet's limit this one goes on with. */
+  constructor(
+    settings: RateLimitSettings,
+    memory: SharedArrayBuffer | null = null,
+    sharing: Sharing = notShared,
+    former: FleetRateLimiter | null = null,
+  ) {
     this.name = settings.name;
     this.key = settings.key;
     this.cost = settings.cost;
     this.quota = quotaOf(settings.meter);
     this.settings = settings;
     this.memory = memory;
-    this.limiter = limiterOf(settings, memory, sharing);
+    const { fleet } = settings;
+    const owner = ownerOf(sharing.seat);
+    this.fleet = fleet === null ? null : new FleetRateLimiter(fleet, memory ?? former?.memory, owner);
+    this.limiter = this.fleet ?? limiterOf(settings, memory, sharing);
     this.line = settings.waitingMax > 0 ? lineOf(settings, memory, sharing.seat) : null;
   }
 

@@ -7,6 +7,7 @@
 import { Admission } from '../admission/admission.ts';
 import { algorithmCells } from '../admission/concurrency/algorithm.ts';
 import type { DeliveryCredit } from '../admission/delivery-credit.ts';
+import { FleetRateLimiter } from '../admission/fleet-rate-limiter.ts';
 import { SingleRateLimiter } from '../admission/rate-limiter.ts';
 import { alone, type Seat } from '../admission/seat.ts';
 import { SharedKeyedRateLimiter } from '../admission/shared-keyed-rate-limiter.ts';
@@ -47,7 +48,8 @@ export function memoryForRule({ part, seat }: Sharing, settings: RateLimitSettin
   return new SharedArrayBuffer(limiterBytes(settings) + line);
 }
 
-export function limiterBytes({ key, meter, keysMax }: RateLimitSettings): number {
+export function limiterBytes({ key, meter, fleet, keysMax }: RateLimitSettings): number {
+  if (fleet !== null) return FleetRateLimiter.bytesFor(fleet);
   return key.kind === 'none' ? SingleRateLimiter.bytesFor(meter) : SharedKeyedRateLimiter.bytesFor(meter, keysMax);
 }
 

@@ -9,8 +9,10 @@
  *   breaker       reconfigured in place while there is one; a new one begins closed
  *   route         the same as long as its name is; one that is gone admits all who wait at limits of its own
  */
+import { fleetLimitKey } from '../../proto/policy/fleet-limits.ts';
 import type { PolicySpec } from '../../proto/policy/schema.ts';
 import type { Admission } from '../admission/admission.ts';
+import type { FleetRateLimiter } from '../admission/fleet-rate-limiter.ts';
 import type { Breaker, BreakerTransition } from '../resilience/breaker.ts';
 import type { StaleAnswers } from '../resilience/stale-answers.ts';
 import { compile, type PolicySettings, passThroughSettings, unlimited } from './compile.ts';
@@ -224,6 +226,13 @@ export class LivePolicy {
   *staleAnswers(): Iterable<StaleAnswers> {
     const all = [this.liveOutbound, ...Array.from(this.liveRoutes.values(), ({ outbound }) => outbound)];
     for (const { stale } of all) if (stale !== null) yield stale;
+  }
+
+  /** What this instance holds of the limits that the fleet shares, by the key under which reports name them. */
+  *fleetLimits(): Iterable<{ readonly key: string; readonly limiter: FleetRateLimiter }> {
+    for (const { route, rule } of this.rateLimits()) {
+      if (rule.fleet !== null) yield { key: fleetLimitKey(route, rule.name), limiter: rule.fleet };
+    }
   }
 
   /** The breakers that routes have for themselves. */

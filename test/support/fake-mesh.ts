@@ -99,6 +99,14 @@ export class FakeMesh implements Mesh {
     return this.answer;
   }
 
+  fleetLimits(): [] {
+    return [];
+  }
+
+  policyVersion(): number {
+    return 0;
+  }
+
   heartbeatTraffic(): [] {
     return [];
   }

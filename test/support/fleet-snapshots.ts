@@ -64,6 +64,7 @@ export function service(name: string, more: Partial<ServiceView> = {}): ServiceV
     inbound: traffic(212),
     sparkline: Array.from({ length: 60 }, (_, i) => (i < 6 || i === 31 ? null : 200 + 18 * Math.sin(i / 4))),
     breaker: fleetBreaker(name),
+    quotas: [],
     callers: [],
     targets: [],
     attention: 2,

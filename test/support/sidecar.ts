@@ -25,9 +25,13 @@ export interface SidecarSetup {
   readonly policy?: string;
   readonly meshToken?: string;
   readonly metricsToken?: string;
+  /** Each start under a name of its own is another process. Default: test-0, always the same. */
+  readonly instance?: string;
   /** Default: silent. */
   readonly log?: Log;
 }
+
+let started = 1;
 
 const doors = ['--inbound', '--outbound', '--health', '--metrics', '--admin'];
 
@@ -47,7 +51,12 @@ export async function startSidecar(setup: SidecarSetup): Promise<RunningSidecar>
     meshToken: setup.meshToken,
     metricsToken: setup.metricsToken,
   };
-  const facts = { instance: 'test-0', incarnation: 'i1', version: 'test', seed: 1 };
+  const { instance } = setup;
+  const who =
+    instance === undefined
+      ? { instance: 'test-0', incarnation: 'i1', seed: 1 }
+      : { instance, incarnation: `i${++started}`, seed: started };
+  const facts = { ...who, version: 'test' };
   const sidecar = new Sidecar(parsed.values, secrets, facts, specsOf(setup.policy), setup.log ?? silentLog);
   const addresses = await sidecar.start();
   const at = (door: string): string => String(addresses[door] ?? '');

@@ -12,6 +12,7 @@ export type FleetCodec = Pick<
   | 'encodeSlotResult'
   | 'decodeSlotResult'
   | 'decodeEndpoints'
+  | 'decodeGrant'
   | 'decodeCommand'
   | 'encodeCommandReply'
 >;

@@ -3,7 +3,7 @@
  * sidecar serves, connects in the background for ever, and when it is cut the sidecar keeps the policies and endpoints
  * it has, while fleet verdicts run out by themselves.
  *
- *   up    heartbeats (state, every second) · reports (counts, at once on failures) · acks (each bundle)
+ *   up    heartbeats (state, every second) · reports (counts, at once on failures; shares wanted) · acks (each bundle)
  *   down  bundles, endpoints (pushed, and read back) · verdicts, grants (expire) · commands
  */
 import type { NatsAccess } from '../../../proto/nats-access.ts';
@@ -26,6 +26,7 @@ import { Heartbeats } from './heartbeats.ts';
 import { LastKnownGood } from './last-known-good.ts';
 import type { Mesh, TargetLink } from './mesh.ts';
 import { NatsBus } from './nats-bus.ts';
+import { QuotaSync } from './quota-sync.ts';
 import { ReportNumbers } from './report-numbers.ts';
 import { WatchedKeys } from './watched-keys.ts';
 
@@ -128,6 +129,7 @@ class Road {
   readonly bus: Bus;
   readonly heartbeats: Heartbeats;
   readonly fleet: FleetSync;
+  private readonly quotas: QuotaSync;
   private readonly watched: WatchedKeys;
   private readonly endpoints: EndpointSync;
   private readonly bundles: BundleSync;
@@ -150,7 +152,9 @@ class Road {
     options.onBus?.(this.bus);
     this.watched = new WatchedKeys(this.bus, random, log);
     this.endpoints = new EndpointSync(codec, log);
-    this.fleet = new FleetSync(mesh, this.bus, codec, new ReportNumbers());
+    const numbers = new ReportNumbers();
+    this.fleet = new FleetSync(mesh, this.bus, codec, numbers);
+    this.quotas = new QuotaSync(mesh, this.bus, codec, numbers);
     this.heartbeats = new Heartbeats(mesh, this.bus, codec, bundles.book);
     bundles.speakBy({ bus: this.bus, codec });
     this.watchBundle(identity);
@@ -176,6 +180,7 @@ class Road {
   async close(): Promise<void> {
     this.watched.close();
     this.fleet.close();
+    this.quotas.close();
     this.heartbeats.close();
     this.heartbeats.send();
     await this.bus.close();
@@ -184,6 +189,7 @@ class Road {
   private onConnect(): void {
     this.heartbeats.soon();
     this.watched.onConnect();
+    this.quotas.onPolicy();
   }
 
   private watchBundle(name: ServiceName): void {
@@ -192,7 +198,10 @@ class Road {
       bucket: buckets.policy,
       key: keys.bundle(name),
       subject: subjects.bundle(name),
-      onValue: (bytes, origin) => this.bundles.onValue(target, bytes, origin),
+      onValue: (bytes, origin) => {
+        this.bundles.onValue(target, bytes, origin);
+        if (target === this.own) this.quotas.onPolicy();
+      },
     });
   }
 }

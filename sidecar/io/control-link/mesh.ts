@@ -5,6 +5,7 @@
 import type { Endpoint, Identity, ProcessStatus, Traffic } from '../../../proto/fleet-messages.ts';
 import type { Random } from '../../../proto/kernel/random.ts';
 import type { Bundle } from '../../../proto/policy/bundle.ts';
+import type { FleetRateLimiter } from '../../admission/fleet-rate-limiter.ts';
 import type { Breaker } from '../../resilience/breaker.ts';
 import type { OwnTraffic } from '../../resilience/fleet-caller.ts';
 import type { TargetCounts } from '../../resilience/target-counts.ts';
@@ -28,6 +29,9 @@ export interface Mesh {
   onTargetUsed(callback: (target: TargetLink) => void): void;
   /** `target` is the own service or one in use. A promise where the bundle takes force in several threads. */
   applyBundle(target: string, bundle: Bundle, nowMs: number): BundleVerdict | Promise<BundleVerdict>;
+  /** Of the own service: the limits that the fleet shares, and the version of the policy that has them. */
+  fleetLimits(): Iterable<{ readonly key: string; readonly limiter: FleetRateLimiter }>;
+  policyVersion(): number;
   heartbeatTraffic(): Traffic[];
   /** What reached the own app since the start; absent where there is none. */
   ownTraffic?: () => OwnTraffic;

@@ -20,3 +20,11 @@ export function lognormal(mean: number, random: Random): number {
   const normal = Math.sqrt(-2 * Math.log(1 - random.next())) * Math.cos(2 * Math.PI * random.next());
   return mean * Math.exp(normal - 0.5);
 }
+
+/** How many come in a time in which `mean` are expected. */
+export function poisson(mean: number, random: Random): number {
+  let count = 0;
+  const end = Math.exp(-mean);
+  for (let product = random.next(); product > end; product *= random.next()) count++;
+  return count;
+}

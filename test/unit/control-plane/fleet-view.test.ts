@@ -39,7 +39,7 @@ function beat({ service = 'payments', instance = 'payments-0', incarnation = 'a'
   };
 }
 
-const nobody = { bundles: new Map<string, PublishedBundle>(), fleetBreaker: () => undefined };
+const nobody = { bundles: new Map<string, PublishedBundle>(), fleetBreaker: () => undefined, quotas: () => [] };
 const breaker = (local: string, fleet = 'closed') => ({
   target: 'shop/payments',
   local,

@@ -37,7 +37,7 @@ describe('parsePolicyDocument', () => {
         inbound: {
           rateLimits: [
             { name: 'a', rate: '500' },
-            { name: 'a', rate: '0/s', burst: 0, scope: 'fleet' },
+            { name: 'a', rate: '0/s', burst: 0, scope: 'perService' },
           ],
           queue: { waitMx: '5 sec', bytesMax: '1MB' },
           deadline: { default: '2m', max: '1m' },
@@ -144,12 +144,12 @@ describe('parsePolicyDocument', () => {
       },
     ],
     [
-      'a scope that is not there yet',
-      inbound({ rateLimits: [{ name: 'a', rate: '1/s', scope: 'fleet' }] }),
+      'a scope that limits do not have',
+      inbound({ rateLimits: [{ name: 'a', rate: '1/s', scope: 'perService' }] }),
       {
         pointer: '/spec/inbound/rateLimits/0/scope',
-        message: '"fleet" is not allowed here; write perProxy',
-        hint: 'this version enforces limits per proxy only: write perProxy and divide the rate by the number of instances',
+        message: '"perService" is not allowed here; write perProxy or fleet',
+        hint: 'a limit is of each proxy (perProxy) or of all instances of the service together (fleet)',
       },
     ],
     [
