@@ -6,8 +6,9 @@
  *                                          │    └──▶ not valid ──────▶ buried
  *                                          └──▶ no room: stays in hand, tried again after a rest
  *
- * One that fails never holds up another: it goes back to the queue with its wait. What is in hand is bounded by the window;
- * the queue hears at every third of its patience that somebody still works on it.
+ * A few more than the app has room for wait here, as the queue is a round trip away. One that fails never holds up
+ * another: it goes back to the queue with its wait. What is in hand is bounded by the window; the queue hears at every
+ * third of its patience that somebody still works on it.
  */
 import type { Random } from '../../../proto/kernel/random.ts';
 import type { DeathReason } from '../../../proto/parked.ts';
@@ -65,6 +66,8 @@ export function queueCounts(): QueueCounts {
   };
 }
 
+/** Of the window, how many more are here and wait for it. */
+const aheadShare = 0.25;
 /** When the app is not ready, or the queue could not be asked. */
 const idleMs = 500;
 /** Also while it is not known how long the queue waits. */
@@ -113,16 +116,23 @@ export class QueueConsumer {
     if (this.isClosed) return;
     const nowMs = performance.now();
     if (!this.options.isReady()) return this.later(idleMs);
-    const atWork = this.inHand.size - this.waiting.length;
-    let room = this.window.room(atWork, this.options.limit(), nowMs);
-    if (room === 0) return this.later(Math.min(idleMs, this.window.restMs(nowMs)));
+    const restMs = this.window.restMs(nowMs);
+    if (restMs > 0) return this.later(Math.min(idleMs, restMs));
+    const limit = this.options.limit();
+    let room = this.roomFor(limit, nowMs);
     for (; room > 0 && this.waiting.length > 0; room--) void this.work(this.waiting.shift()!);
-    if (room > 0 && !this.isPulling) void this.pull(room);
+    // The queue is a round trip away: the next message is here before the app has room for it.
+    const ahead = Math.ceil(Math.min(this.window.size, Math.max(1, limit)) * aheadShare);
+    const count = room + ahead - this.waiting.length;
+    if (count > 0 && !this.isPulling) void this.pull(count);
   }
 
-  /** 0 = when something ends. */
+  private roomFor(limit: number, nowMs: number): number {
+    return this.window.room(this.inHand.size - this.waiting.length, limit, nowMs);
+  }
+
   private later(ms: number): void {
-    if (ms === 0 || this.timer !== null) return;
+    if (this.timer !== null) return;
     this.timer = setTimeout(() => {
       this.timer = null;
       this.goOn();
@@ -138,8 +148,10 @@ export class QueueConsumer {
   }
 
   private onMessage(message: QueueMessage): void {
+    const isRoom = this.waiting.length === 0 && this.roomFor(this.options.limit(), performance.now()) > 0;
     this.inHand.add(message);
-    void this.work(message);
+    if (isRoom) void this.work(message);
+    else this.waiting.push(message);
   }
 
   private async work(message: QueueMessage): Promise<void> {
