@@ -11,6 +11,7 @@ import type { NatsAccess } from '../proto/nats-access.ts';
 import { type SidecarConfig, serviceNameOf } from './config.ts';
 import { adminDoor } from './io/admin-door.ts';
 import { tick } from './io/clock.ts';
+import type { PolicyFileFacts } from './io/control-link/bundle-sync.ts';
 import type { Bus } from './io/control-link/bus.ts';
 import { type ControlLink, startControlLink } from './io/control-link/control-link.ts';
 import { openDoor } from './io/door.ts';
@@ -36,6 +37,7 @@ export interface ProcessFacts {
   readonly incarnation: string;
   readonly version: string;
   readonly seed: number;
+  readonly policyFile?: PolicyFileFacts | undefined;
 }
 
 export interface ControlSideOptions {
@@ -64,11 +66,16 @@ export class ControlSide {
 
   /** Opens the doors; the control plane connects in the background. `inbound` is where the data plane listens. */
   async start(inbound: string): Promise<Readonly<Record<string, string>>> {
-    const { config, secrets } = this.options;
+    const { config, secrets, facts } = this.options;
     const mesh = this.mesh(inbound);
     if (secrets.nats) {
       const onBus = (bus: Bus): void => this.onBus(bus);
-      this.link = startControlLink(mesh, { ...secrets.nats, dataDir: config.dataDir, onBus });
+      this.link = startControlLink(mesh, {
+        ...secrets.nats,
+        dataDir: config.dataDir,
+        policyFile: facts.policyFile,
+        onBus,
+      });
     }
     this.startAppHealth();
     return {

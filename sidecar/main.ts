@@ -3,7 +3,7 @@
  * 64 for settings that cannot be, 70 when a port cannot be had or the program itself fails.
  */
 import { randomBytes } from 'node:crypto';
-import { readFileSync, realpathSync } from 'node:fs';
+import { readFileSync, realpathSync, statSync } from 'node:fs';
 import { hostname } from 'node:os';
 import { fileURLToPath } from 'node:url';
 import { parse as parseYaml } from 'yaml';
@@ -68,6 +68,10 @@ export async function main(argv: string[], env: NodeJS.ProcessEnv): Promise<numb
     incarnation: randomBytes(8).toString('hex'),
     version,
     seed: randomBytes(4).readUInt32LE(),
+    policyFile:
+      config.policy === undefined || policies === null
+        ? undefined
+        : { writtenMs: statSync(config.policy).mtimeMs, targets: new Set(policies.specs.keys()) },
   };
   const sidecar = new Sidecar(config, secrets, facts, policies?.specs ?? new Map<string, PolicySpec>(), log);
   try {

@@ -179,6 +179,26 @@ describe('control link', () => {
     expect(versions(reborn)).toEqual([4, 5]);
   });
 
+  it('leaves a policy file in force that was written after the last known good bundle, until it hears of another', async () => {
+    const { path: dir } = tempDir('link');
+    await room.putBundle(makeBundle({ target: own, version: 4 }));
+    const first = link(mesh, dir);
+    await until(() => mesh.applied.length === 1, { what: 'it is in force' });
+    await first.close();
+    const targets = new Set([own]);
+    for (const [writtenMs, obeyed] of [
+      [Date.now() - 60_000, [4]],
+      [Date.now() + 1000, []],
+    ] as const) {
+      const reborn = new FakeMesh('orders-0');
+      const again = startControlLink(reborn, { servers: [nats.url], dataDir: dir, policyFile: { writtenMs, targets } });
+      links.push(again);
+      expect(versions(reborn)).toEqual(obeyed);
+      await until(() => versions(reborn).includes(4), { what: 'what the control plane says wins' });
+      await again.close();
+    }
+  });
+
   it('ignores a damaged last known good bundle with a line in the log', async () => {
     const { path: dir } = tempDir('link');
     await room.putBundle(makeBundle({ target: own, version: 4 }));

@@ -19,27 +19,41 @@ export interface AckRoad {
   readonly codec: FleetCodec;
 }
 
+/** Of the file whose policies are in force from the start. */
+export interface PolicyFileFacts {
+  /** Wall time. */
+  readonly writtenMs: number;
+  readonly targets: ReadonlySet<string>;
+}
+
 const messageMax = 1000;
 
 export class BundleSync {
   readonly book = new BundleBook();
   private readonly mesh: Mesh;
   private readonly disk: LastKnownGood | undefined;
+  private readonly policyFile: PolicyFileFacts | undefined;
   private road: AckRoad | undefined;
   /** By target: what is on its way into force, with what waits behind it. */
   private readonly applying = new Map<string, Promise<void>>();
 
-  constructor(mesh: Mesh, disk: LastKnownGood | undefined) {
+  constructor(mesh: Mesh, disk: LastKnownGood | undefined, policyFile?: PolicyFileFacts) {
     this.mesh = mesh;
     this.disk = disk;
+    this.policyFile = policyFile;
   }
 
   speakBy(road: AckRoad): void {
     this.road = road;
   }
 
-  /** The last known good bundle, at the start or at a target's first use. */
+  /** The last known good bundle, at the start or at a target's first use, unless the policy file was written later. */
   restore(target: string): void {
+    const { policyFile } = this;
+    if (policyFile?.targets.has(target) && policyFile.writtenMs > (this.disk?.savedAtMs(target) ?? 0)) {
+      this.mesh.log('info', 'the policy file is in force, it is newer than the last bundle', { target });
+      return;
+    }
     const text = this.disk?.load(target);
     if (text !== undefined) this.offer(target, text, 'disk');
   }

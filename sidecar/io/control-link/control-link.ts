@@ -16,7 +16,7 @@ import {
   sidecarInbox,
   subjects,
 } from '../../../proto/subjects.ts';
-import { BundleSync } from './bundle-sync.ts';
+import { BundleSync, type PolicyFileFacts } from './bundle-sync.ts';
 import type { Bus } from './bus.ts';
 import { type FleetCodec, loadFleetCodec } from './codec.ts';
 import { obeyCommands } from './commands.ts';
@@ -34,6 +34,7 @@ export interface ControlLinkOptions extends Partial<NatsAccess> {
   readonly servers: readonly string[];
   /** Where the last known good bundles are kept; undefined = nowhere. */
   readonly dataDir?: string | undefined;
+  readonly policyFile?: PolicyFileFacts | undefined;
   /** For what else speaks over the one connection. */
   readonly onBus?: (bus: Bus) => void;
 }
@@ -69,7 +70,7 @@ class Link implements ControlLink {
     this.mesh = mesh;
     this.options = options;
     this.disk = options.dataDir === undefined ? undefined : new LastKnownGood(options.dataDir, mesh.log);
-    this.bundles = new BundleSync(mesh, this.disk);
+    this.bundles = new BundleSync(mesh, this.disk, options.policyFile);
     this.bundles.restore(serviceKey(mesh.identity));
     for (const target of mesh.targetsInUse()) this.use(target);
     mesh.onTargetUsed((target) => this.use(target));

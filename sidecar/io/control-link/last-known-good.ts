@@ -7,7 +7,7 @@
  * first request. Writing is not, one at a time, and of several waiting bundles of a target only the last is written.
  */
 import { createHash } from 'node:crypto';
-import { mkdirSync, readFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, statSync } from 'node:fs';
 import { open, readdir, rename, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { parseServiceKey } from '../../../proto/subjects.ts';
@@ -51,6 +51,15 @@ export class LastKnownGood {
     if (end > 0 && content.slice(0, end) === checksum(text)) return text;
     this.log('warn', 'ignoring a damaged last known good bundle', { path });
     return undefined;
+  }
+
+  /** Wall time of the last save; undefined when there was none. */
+  savedAtMs(target: string): number | undefined {
+    try {
+      return statSync(this.path(target)).mtimeMs;
+    } catch {
+      return undefined;
+    }
   }
 
   save(target: string, text: string): void {
