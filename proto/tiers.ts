@@ -22,6 +22,11 @@ export function tierOf(name: string): number {
   return -1;
 }
 
+/** The next tier, of what is tried again: where it is crowded, first attempts go first. */
+export function lessImportant(tier: number): number {
+  return Math.min(tier + 1, tierCount - 1);
+}
+
 export function priorityOf(tier: number, userLevel: number): number {
   return tier * userLevelCount + userLevel;
 }

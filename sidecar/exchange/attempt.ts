@@ -11,11 +11,13 @@
  */
 import { Pool } from '../../proto/kernel/pool.ts';
 import { Reason } from '../../proto/reasons.ts';
+import { Tier } from '../../proto/tiers.ts';
 import { ErrorCode } from '../http2/constants.ts';
 import type { HeaderList } from '../http2/hpack/field.ts';
 import { ResetCause, type StreamHandler } from '../http2/stream.ts';
 import type { FlowSettings } from '../policy/compiled.ts';
 import type { Breaker } from '../resilience/breaker.ts';
+import type { ClientThrottle } from '../resilience/client-throttle.ts';
 import type { Endpoint } from '../routing/endpoint.ts';
 import { orcaField } from '../routing/orca.ts';
 import { countWouldReject } from './accounting.ts';
@@ -81,6 +83,8 @@ export class Attempt implements AttemptView, StreamHandler, UpstreamWaiter {
   place: number = AttemptPlace.main;
   leftBehind: LeftBehind | null = null;
   endpoint: Endpoint | null = null;
+  throttle: ClientThrottle | null = null;
+  throttleTier: number = Tier.normal;
   breaker: Breaker | null = null;
   isProbe = false;
   generation = 0;
@@ -320,6 +324,8 @@ export class Attempt implements AttemptView, StreamHandler, UpstreamWaiter {
     this.avoid = '';
     this.place = AttemptPlace.main;
     this.endpoint = null;
+    this.throttle = null;
+    this.throttleTier = Tier.normal;
     this.breaker = null;
     this.isProbe = false;
     this.generation = 0;

@@ -1,6 +1,6 @@
 /**
  * What the inbound side knows of a trace and the outbound side wants to know when the app calls on: tier, user level,
- * tenant, deadline. An app need do nothing but forward `traceparent`, which most do; a sidecar cannot link the two calls by
+ * tenant, deadline, and whether it is a retry. An app need do nothing but forward `traceparent`, which most do; a sidecar cannot link the two calls by
  * anything else.
  *
  * The table is set-associative: a trace id names a bucket of eight, and the newest takes the place of its older self, of
@@ -10,7 +10,7 @@
  * secret, since strangers choose trace ids.
  *
  * Two requests of one trace that are under way at once are one entry: the less important of the two tiers, so that nobody
- * rises by showing a trace of somebody else's, and the later deadline.
+ * rises by showing a trace of somebody else's, and the later deadline; a retry stays one.
  *
  * All of it is one block of memory, which the threads of a proxy share, since the app's calls arrive at any of them. A
  * tenant of more than 40 characters, or beyond Latin-1, is not remembered; its requests are nobody's further on.
@@ -29,8 +29,9 @@ const tenantBytesMax = 40;
 
 /** Words of an entry's whole numbers. */
 const trace = 0;
-/** Tier, user level, length of the tenant. */
+/** Tier, user level, length of the tenant, whether it is a retry. */
 const meta = 4;
+const retryBit = 1 << 24;
 const tenantAt = 6;
 const wordsPerEntry = tenantAt + tenantBytesMax / 4;
 /** Words of its times. */
@@ -54,13 +55,15 @@ export interface RequestContext {
   readonly tenant: string;
   /** 0 = none. */
   readonly deadlineMs: number;
+  /** It was sent before: calls for it are not tried again. */
+  readonly isRetry: boolean;
 }
 
 export class ContextTable {
   static readonly bytes = wordsBegin + 4 * wordsPerEntry * contextsMax;
 
   /** What the last find() found; read it before the next. */
-  readonly context = { tier: 0, userLevel: 0, tenant: '', deadlineMs: 0 };
+  readonly context = { tier: 0, userLevel: 0, tenant: '', deadlineMs: 0, isRetry: false };
   private readonly lock: SharedLock | null;
   private readonly counters: Float64Array;
   private readonly times: Float64Array;
@@ -94,19 +97,22 @@ export class ContextTable {
   }
 
   remember(id: TraceId, from: RequestContext, nowMs: number): void {
-    const { tier, deadlineMs } = from;
+    const { tier, deadlineMs, isRetry } = from;
     this.lock?.acquire();
     const { times } = this;
     const known = this.entryOf(id, nowMs);
     const entry = known >= 0 ? known : this.placeFor(id);
     let keptTier = tier;
+    let keptRetry = isRetry;
     let keptDeadlineMs = deadlineMs;
     if (known >= 0) {
       const deadlineBeforeMs = times[known * timesPerEntry + deadlineAt]!;
-      keptTier = Math.max(tier, this.words[known * wordsPerEntry + meta]! & 0xff);
+      const packed = this.words[known * wordsPerEntry + meta]!;
+      keptTier = Math.max(tier, packed & 0xff);
+      keptRetry = isRetry || (packed & retryBit) !== 0;
       keptDeadlineMs = deadlineMs === 0 || deadlineBeforeMs === 0 ? 0 : Math.max(deadlineMs, deadlineBeforeMs);
     }
-    this.write(entry, id, keptTier, from);
+    this.write(entry, id, keptTier, keptRetry, from);
     times[entry * timesPerEntry + rememberedAt] = nowMs;
     times[entry * timesPerEntry + deadlineAt] = keptDeadlineMs;
     this.lock?.release();
@@ -169,7 +175,13 @@ export class ContextTable {
     return oldest;
   }
 
-  private write(entry: number, id: TraceId, tier: number, { userLevel, tenant }: RequestContext): void {
+  private write(
+    entry: number,
+    id: TraceId,
+    tier: number,
+    isRetry: boolean,
+    { userLevel, tenant }: RequestContext,
+  ): void {
     const { words } = this;
     const at = entry * wordsPerEntry;
     words[at + trace] = id.words[0]!;
@@ -177,7 +189,7 @@ export class ContextTable {
     words[at + trace + 2] = id.words[2]!;
     words[at + trace + 3] = id.words[3]!;
     const length = isStorable(tenant) ? tenant.length : 0;
-    words[at + meta] = tier | (userLevel << 8) | (length << 16);
+    words[at + meta] = tier | (userLevel << 8) | (length << 16) | (isRetry ? retryBit : 0);
     for (let i = 0; i < length; i += 4) {
       let word = 0;
       for (let j = 0; j < 4 && i + j < length; j++) word |= tenant.charCodeAt(i + j) << (8 * j);
@@ -191,7 +203,8 @@ export class ContextTable {
     const { context } = this;
     context.tier = packed & 0xff;
     context.userLevel = (packed >> 8) & 0xff;
-    context.tenant = this.tenantOf(at + tenantAt, packed >> 16);
+    context.tenant = this.tenantOf(at + tenantAt, (packed >> 16) & 0xff);
+    context.isRetry = (packed & retryBit) !== 0;
     context.deadlineMs = this.times[entry * timesPerEntry + deadlineAt]!;
   }
 

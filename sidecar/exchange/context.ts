@@ -51,6 +51,8 @@ export interface RequestView extends Waiter {
   isEssential: boolean;
   /** A sidecar of the mesh sent it. */
   isFromMesh: boolean;
+  /** Whoever sent it has sent it before. */
+  isRetry: boolean;
   /** What its sender kept back for a level, and itself. */
   standsFor: number;
   /** The app's calls for it are linked to it by its trace. */
@@ -67,8 +69,9 @@ export interface RequestView extends Waiter {
   passedLevelMs: number;
   /** What answers say of the target's level goes there. */
   storedLevel: StoredLevel | null;
-  /** It passed, and owes its end. */
+  /** It let an attempt that has not begun pass, as one of this tier, and is owed its end. */
   throttle: ClientThrottle | null;
+  throttleTier: number;
   /** Monotonic; 0 = none. */
   deadlineMs: number;
   /** When it would have been due, but for shadow; 0 = as it is. */
@@ -155,6 +158,8 @@ export interface AttemptView {
   /** null: nothing of it is. */
   leftBehind: LeftBehind | null;
   endpoint: Endpoint | null;
+  throttle: ClientThrottle | null;
+  throttleTier: number;
   breaker: Breaker | null;
   isProbe: boolean;
   generation: number;
@@ -167,10 +172,14 @@ export interface Side {
   admit(request: RequestView): number;
   /** The endpoint's address; '' when there is none. The attempt takes over what `admit` took for it. */
   pick(request: RequestView, attempt: AttemptView): string;
-  /** Whether the breaker would refuse another attempt. Takes nothing. */
-  isShut(request: RequestView): boolean;
+  /** Why the breaker, or the target's level, would refuse another attempt; 0 = they would not. Takes nothing. */
+  refusalAgain(request: RequestView): number;
+  /** Asks the throttle for another attempt, and counts it; false = it is not to be made. */
+  passesAgain(request: RequestView): boolean;
   /** Takes for another attempt what `admit` took for the first: 0, or a reason to refuse. */
   admitAgain(request: RequestView): number;
+  /** The request that it was made for is a retry: the layer above retries, this one does not. */
+  isRetriedAbove(request: RequestView): boolean;
   /** Turns the request to another service, for which it is admitted anew; a Decision. Its attempts are over. */
   turnTo(request: RequestView, service: string): number;
   protocolFor(request: RequestView): number;

@@ -19,7 +19,7 @@ import type { Gate } from './gate.ts';
 import type { HttpStream } from './http-stream.ts';
 import { LoadMeter } from './load-meter.ts';
 import type { MeshToken } from './mesh-token.ts';
-import { withTimeLeft } from './onward-head.ts';
+import { saysRetry, withTimeLeft } from './onward-head.ts';
 import { leaveBehind, onAttemptOver, onFirstAnswer } from './permit.ts';
 import { RateLimitStep } from './rate-limit-step.ts';
 import type { RequestPriority } from './request-priority.ts';
@@ -75,6 +75,7 @@ export class InboundSide implements Side {
     if (refusal !== Reason.none) return refusal;
     if (meshToken !== null && !meshToken.accepts(request.head)) return Reason.unauthenticated;
     request.isFromMesh = this.options.trust.isFromMesh(request.peerIdentity);
+    request.isRetry = saysRetry(request.head, request.isFromMesh);
     const inbound = policy.inboundFor(request.head);
     if (inbound.loadTo !== LoadTo.nobody) this.weigh(request, inbound);
     request.counts = inbound.counts;
@@ -152,7 +153,7 @@ export class InboundSide implements Side {
     const nowMs = this.options.clock.nowMs;
     // In shadow it waits on while the app works.
     if (request.passedLevelMs >= 0 && request.queueSlot < 0) this.recordQueueing(request, nowMs);
-    if (request.isLinked) this.options.priority.remember(request, nowMs);
+    if (request.isLinked || request.isRetry) this.options.priority.remember(request, nowMs);
     return this.options.appAddress;
   }
 
@@ -183,7 +184,15 @@ export class InboundSide implements Side {
     return load === null || !hearsLoad ? list : withLoad(list, load.textAt(this.options.clock.nowMs));
   }
 
-  isShut(): boolean {
+  refusalAgain(): number {
+    return Reason.none;
+  }
+
+  passesAgain(): boolean {
+    return true;
+  }
+
+  isRetriedAbove(): boolean {
     return false;
   }
 

@@ -7,9 +7,12 @@
  * (kept in `HeaderList.timed`). What is told is never more than what was asked for; it may be up to 2.5 % more than what
  * is left, which costs nothing, since the caller ends the request in time.
  */
-import { tierCount, tierNames, tierOf } from '../../proto/tiers.ts';
-import type { HeaderList } from '../http2/hpack/field.ts';
+import { lessImportant, tierNames, tierOf } from '../../proto/tiers.ts';
+import { FieldName, type HeaderList } from '../http2/hpack/field.ts';
 import { formatGrpcTimeout, parseGrpcTimeoutMs } from '../resilience/deadline.ts';
+
+/** Which attempt a request is, 1 = the first; of sidecars, beside gRPC's own field. */
+const attemptField = 'weir-attempt';
 
 /** `leftMs` > 0. `timeoutHeader`: the field that tells whole ms where it is not gRPC; '' = none. */
 export function withTimeLeft(head: HeaderList, leftMs: number, timeoutHeader: string): HeaderList {
@@ -37,12 +40,23 @@ export function parseTimeoutHeader(text: string | undefined): number | undefined
  * crowded, first attempts go first: a retry is one tier less important.
  */
 export function headOfRetry(head: HeaderList, number: number): HeaderList {
-  const set: [string, string][] = [['weir-attempt', String(number)]];
+  const set: [string, string][] = [[attemptField, String(number)]];
   // gRPC A6: attempts before this one.
   if (head.isGrpc) set.push(['grpc-previous-rpc-attempts', String(number - 1)]);
   const tier = tierOf(head.get('weir-tier') ?? '');
-  if (tier >= 0) set.push(['weir-tier', tierNames[Math.min(tierCount - 1, tier + 1)]!]);
+  if (tier >= 0) set.push(['weir-tier', tierNames[lessImportant(tier)]!]);
   return head.with({ set });
+}
+
+/** Whether a request says that it was sent before. `byWeir`: a sidecar may say so, too; gRPC's own word goes for everybody. */
+export function saysRetry({ fields }: HeaderList, byWeir: boolean): boolean {
+  for (let i = 0; i < fields.length; i++) {
+    const { id, name, value } = fields[i]!;
+    if (id === FieldName.grpcPreviousRpcAttempts) {
+      if (value !== '0') return true;
+    } else if (byWeir && id === FieldName.unknown && name === attemptField && value !== '1') return true;
+  }
+  return false;
 }
 
 function withGrpcTimeout(head: HeaderList, leftMs: number): HeaderList {

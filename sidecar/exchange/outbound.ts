@@ -5,7 +5,7 @@
  */
 import type { Random } from '../../proto/kernel/random.ts';
 import { Reason } from '../../proto/reasons.ts';
-import { levelCount, priorityOf } from '../../proto/tiers.ts';
+import { lessImportant, levelCount, priorityOf } from '../../proto/tiers.ts';
 import type { HeaderList } from '../http2/hpack/field.ts';
 import type { CompiledOutbound } from '../policy/compiled.ts';
 import { type LivePolicy, passThroughOutbound } from '../policy/swap.ts';
@@ -23,6 +23,7 @@ import type { MeshToken } from './mesh-token.ts';
 import { headOfRetry, withTimeLeft } from './onward-head.ts';
 import type { Parker } from './parker.ts';
 import { idempotencyKey, Parking } from './parking.ts';
+import { recordReach } from './reach.ts';
 import type { RequestPriority } from './request-priority.ts';
 import type { Target, Targets } from './targets.ts';
 import type { TrafficStats } from './traffic-stats.ts';
@@ -88,16 +89,39 @@ export class OutboundSide implements Side {
     return this.admitTo(target, outbound, request, nowMs);
   }
 
-  isShut(request: RequestView): boolean {
-    const { breaker, shadow } = this.outboundOf(request);
-    if (breaker === null || shadow) return false;
-    breaker.tick(this.options.clock.nowMs);
-    const state = breaker.effectiveState;
-    return state === BreakerState.open || state === BreakerState.forcedOpen;
+  refusalAgain(request: RequestView): number {
+    const { breaker, level, shadow } = this.outboundOf(request);
+    if (shadow) return Reason.none;
+    const { nowMs } = this.options.clock;
+    if (breaker !== null) {
+      breaker.tick(nowMs);
+      const state = breaker.effectiveState;
+      if (state === BreakerState.open || state === BreakerState.forcedOpen) return breaker.refusalReason;
+    }
+    if (level === null) return Reason.none;
+    // What is tried again is no probe of the level, and stands for nobody else.
+    return priorityOf(lessImportant(request.tier), request.userLevel) < level.at(nowMs)
+      ? Reason.none
+      : Reason.upstreamLevel;
+  }
+
+  passesAgain(request: RequestView): boolean {
+    const outbound = this.outboundOf(request);
+    return this.askThrottle(request, outbound, lessImportant(request.tier), this.options.clock.nowMs) === Reason.none;
   }
 
   admitAgain(request: RequestView): number {
-    return this.askBreaker(request, this.outboundOf(request), this.options.clock.nowMs);
+    const { nowMs } = this.options.clock;
+    request.standsFor = 1;
+    let reason = this.refusalAgain(request);
+    if (reason === Reason.none) reason = this.askBreaker(request, this.outboundOf(request), nowMs);
+    if (reason === Reason.upstreamLevel) request.retryAfterMs = shedRetryAfterMs;
+    if (reason !== Reason.none) this.giveBack(request);
+    return reason;
+  }
+
+  isRetriedAbove(request: RequestView): boolean {
+    return this.options.priority.isRetriedAbove(request, this.options.clock.nowMs);
   }
 
   private outboundOf({ target, head }: RequestView): CompiledOutbound {
@@ -146,7 +170,7 @@ export class OutboundSide implements Side {
 
   /** What the target said of itself: which priorities it takes in, and how much it sheds. */
   private askTarget(request: RequestView, outbound: CompiledOutbound, nowMs: number): number {
-    const { level, throttle, shadow } = outbound;
+    const { level, shadow } = outbound;
     request.retryAfterMs = shedRetryAfterMs;
     if (level !== null) {
       const priority = priorityOf(request.tier, request.userLevel);
@@ -156,14 +180,26 @@ export class OutboundSide implements Side {
         countWouldReject(request, Reason.upstreamLevel);
       } else if (level.isProbe(priority)) request.standsFor = 1 + level.takeKept();
     }
+    return this.askThrottle(request, outbound, request.tier, nowMs);
+  }
+
+  private askThrottle(request: RequestView, outbound: CompiledOutbound, tier: number, nowMs: number): number {
+    const { throttle, shadow } = outbound;
     if (throttle === null) return Reason.none;
-    if (throttle.tryPass(request.tier, this.options.random, nowMs)) request.throttle = throttle;
-    else if (shadow) countWouldReject(request, Reason.clientThrottle);
+    if (throttle.tryPass(tier, this.options.random, nowMs)) {
+      request.throttle = throttle;
+      request.throttleTier = tier;
+    } else if (shadow) countWouldReject(request, Reason.clientThrottle);
     else return Reason.clientThrottle;
     return Reason.none;
   }
 
   pick(request: RequestView, attempt: AttemptView): string {
+    if (request.throttle !== null) {
+      attempt.throttle = request.throttle;
+      attempt.throttleTier = request.throttleTier;
+      request.throttle = null;
+    }
     if (request.breaker !== null) {
       attempt.breaker = request.breaker;
       attempt.isProbe = request.isProbe;
@@ -213,7 +249,7 @@ export class OutboundSide implements Side {
     const { meshToken, tells } = this.options;
     const isRetry = attempt.number > 1;
     let { head } = request;
-    if (tells && request.carries) head = headForMesh(head, request, isRetry, meshToken);
+    if (tells && request.carries) head = headForMesh(head, request, meshToken);
     else if (meshToken !== null) head = meshToken.add(head);
     if (isRetry) head = headOfRetry(head, attempt.number);
     if (request.parking !== null) head = head.with({ set: [[idempotencyKey, request.parking.key]] });
@@ -271,7 +307,11 @@ export class OutboundSide implements Side {
   settleAttempt({ target }: RequestView, attempt: AttemptView, outcome: number, reason: number): void {
     const { nowMs } = this.options.clock;
     const latencyMs = (attempt.answeredMs > 0 ? attempt.answeredMs : nowMs) - attempt.startedMs;
-    const { endpoint, breaker } = attempt;
+    const { endpoint, breaker, throttle } = attempt;
+    if (throttle !== null) {
+      attempt.throttle = null;
+      throttle.record(attempt.throttleTier, reason === Reason.none && outcome === Outcome.ignored, nowMs);
+    }
     if (endpoint !== null && target !== null) {
       endpoint.inFlight--;
       attempt.endpoint = null;
@@ -298,8 +338,6 @@ export class OutboundSide implements Side {
   settle(request: RequestView, outcome: number, reason: number): void {
     const nowMs = this.options.clock.nowMs;
     const durationMs = nowMs - request.startedMs;
-    const { throttle } = request;
-    if (throttle !== null) throttle.record(request.tier, reason === Reason.none && outcome === Outcome.ignored, nowMs);
     if (request.traffic !== null) countEnd(request.traffic, request.counts, outcome, reason, durationMs);
     countLate(request, nowMs);
     this.giveBack(request);
@@ -307,9 +345,13 @@ export class OutboundSide implements Side {
 
   /** What was taken for an attempt that never began. */
   private giveBack(request: RequestView): void {
-    const { breaker } = request;
-    if (breaker === null) return;
+    const { breaker, throttle } = request;
     const { nowMs } = this.options.clock;
+    if (throttle !== null) {
+      request.throttle = null;
+      throttle.record(request.throttleTier, false, nowMs);
+    }
+    if (breaker === null) return;
     request.breaker = null;
     breaker.record(Outcome.ignored, nowMs - request.startedMs, request.isProbe, request.generation, nowMs);
   }
@@ -340,23 +382,4 @@ function endOf({ deadlineMs, retryPolicy }: RequestView, { startedMs }: AttemptV
   const endMs = deadlineMs > 0 ? deadlineMs : Number.POSITIVE_INFINITY;
   if (retryPolicy === null || retryPolicy.tryTimeoutMs === 0) return endMs;
   return Math.min(endMs, startedMs + retryPolicy.tryTimeoutMs);
-}
-
-/** What the attempt's end says about whether the endpoint can be reached; true when it is back. Our refusals say nothing. */
-function recordReach(endpoint: Endpoint, attempt: AttemptView, reason: number, nowMs: number): boolean {
-  switch (reason) {
-    case Reason.none:
-    case Reason.upstreamProtocol:
-      return endpoint.recordReached();
-    case Reason.upstreamReset:
-      if (!attempt.connectionLost) return endpoint.recordReached();
-      endpoint.recordUnreachable(nowMs);
-      return false;
-    case Reason.upstreamConnect:
-      endpoint.recordUnreachable(nowMs);
-      return false;
-    default:
-      endpoint.recordNothing();
-      return false;
-  }
 }

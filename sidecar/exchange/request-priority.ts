@@ -9,7 +9,7 @@
  */
 import { fnv1a } from '../../proto/kernel/fnv.ts';
 import type { Random } from '../../proto/kernel/random.ts';
-import { Tier, userLevelCount } from '../../proto/tiers.ts';
+import { lessImportant, Tier, userLevelCount } from '../../proto/tiers.ts';
 import type { CallerKey, PriorityClasses } from '../policy/priority-classes.ts';
 import type { RequestView } from './context.ts';
 import type { ContextTable } from './context-table.ts';
@@ -55,6 +55,8 @@ export class RequestPriority {
       if (tier < 0) request.tier = rule.tier;
       if (tenant === '' && classes.tenant !== null) request.tenant = callerValue(classes.tenant, request);
     }
+    // A sidecar that tells a tier has done so itself.
+    if (tier < 0 && request.isRetry) request.tier = lessImportant(request.tier);
     request.userLevel = userLevel >= 0 ? userLevel : this.userLevelOf(request, classes, nowMs);
   }
 
@@ -81,6 +83,11 @@ export class RequestPriority {
     } else if (isLinked) return;
     else if (classes !== null) request.tier = classes.ruleFor(request.head, '').tier;
     request.userLevel = userLevel >= 0 ? userLevel : this.userLevelOf(request, classes, nowMs);
+  }
+
+  /** Of a call that the app makes: the request that it is for was sent before. */
+  isRetriedAbove({ head }: RequestView, nowMs: number): boolean {
+    return this.id.read(head.get(traceparent)) && this.table.find(this.id, nowMs, false) && this.table.context.isRetry;
   }
 
   /** `counts`: nothing else says how important the call is, so it matters. */

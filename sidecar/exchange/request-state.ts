@@ -45,6 +45,7 @@ export abstract class RequestState extends Timer {
   tenant = '';
   isEssential = true;
   isFromMesh = false;
+  isRetry = false;
   standsFor = 1;
   isLinked = false;
   carries = false;
@@ -54,6 +55,7 @@ export abstract class RequestState extends Timer {
   passedLevelMs = -1;
   storedLevel: StoredLevel | null = null;
   throttle: ClientThrottle | null = null;
+  throttleTier: number = Tier.normal;
   deadlineMs = 0;
   shadowDeadlineMs = 0;
   timeoutHeader = '';
@@ -105,6 +107,7 @@ export abstract class RequestState extends Timer {
     this.tenant = '';
     this.isEssential = true;
     this.isFromMesh = false;
+    this.isRetry = false;
     this.standsFor = 1;
     this.isLinked = false;
     this.carries = false;
@@ -114,6 +117,7 @@ export abstract class RequestState extends Timer {
     this.passedLevelMs = -1;
     this.storedLevel = null;
     this.throttle = null;
+    this.throttleTier = Tier.normal;
     this.deadlineMs = 0;
     this.shadowDeadlineMs = 0;
     this.shadowConnectTimeoutMs = 0;

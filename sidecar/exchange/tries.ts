@@ -4,7 +4,8 @@
  * under a policy of retries makes nothing for them.
  *
  *   failed ──▶ the rules name it ──▶ attempts left, at hand, this layer's ──▶ the service does not mind ──▶ time left
- *          ──▶ budget ──▶ wait (jitter, or as long as the service says) ──▶ breaker ──▶ another endpoint
+ *          ──▶ breaker, the target's level ──▶ budget ──▶ client throttle
+ *          ──▶ wait (jitter, or as long as the service says) ──▶ breaker and level again ──▶ another endpoint
  *
  * Where one of these says no, the answer as it came goes to the caller: to have no retry is no refusal.
  */
@@ -27,6 +28,7 @@ import {
 } from '../resilience/retry-rules.ts';
 import { countWouldReject, outcomeOfReason } from './accounting.ts';
 import { Attempt, type AttemptOwner, AttemptPlace } from './attempt.ts';
+import { saysRetry } from './onward-head.ts';
 
 /** The request, as its tries see it. */
 export interface TriesOwner extends AttemptOwner {
@@ -171,17 +173,18 @@ export class Tries extends Timer {
 
   private judge(nowMs: number, pushbackMs: number, delayMs: number): number {
     const { owner, policy } = this;
-    const { deadlineMs, head } = owner;
+    const { deadlineMs } = owner;
     if (this.made >= policy.settings.attemptsMax) return RetryResult.attemptsSpent;
-    if (isRetryOfOthers(head)) return RetryResult.otherLayer;
+    if (isRetryOfOthers(owner)) return RetryResult.otherLayer;
     if (!owner.isReplayable) return RetryResult.notReplayable;
     if (pushbackMs === neverAgain || pushbackMs > pushbackWaitMsMax) return RetryResult.pushback;
     if (deadlineMs > 0 && nowMs + delayMs >= deadlineMs) return RetryResult.noTime;
-    if (owner.side.isShut(owner)) return RetryResult.breakerOpen;
+    const refusal = owner.side.refusalAgain(owner);
+    if (refusal !== Reason.none) return resultOfRefusal(refusal);
     if (!policy.budget.tryWithdraw(nowMs)) return RetryResult.noBudget;
-    if (!policy.settings.shadow) return RetryResult.retried;
+    if (!policy.settings.shadow && owner.side.passesAgain(owner)) return RetryResult.retried;
     policy.budget.release();
-    return RetryResult.wouldRetry;
+    return policy.settings.shadow ? RetryResult.wouldRetry : RetryResult.clientThrottle;
   }
 
   private goAgain(): void {
@@ -211,9 +214,9 @@ export class Tries extends Timer {
     const first = this.attempts[0];
     if (first === undefined || hedging === null || owner.traffic === null || this.made >= hedging.attemptsMax) return;
     const repeats = hedging.nonIdempotent || isIdempotent(owner.head);
-    if (!repeats || !first.isOpen || !owner.isWholeAtHand || isRetryOfOthers(owner.head)) return;
+    if (!repeats || !first.isOpen || !owner.isWholeAtHand || isRetryOfOthers(owner)) return;
     const { hedges } = owner.traffic;
-    if (!policy.mayHedge(nowMs) || owner.side.isShut(owner)) {
+    if (!policy.mayHedge(nowMs) || owner.side.refusalAgain(owner) !== Reason.none) {
       hedges[HedgeResult.suppressed]! += 1;
       return;
     }
@@ -221,7 +224,7 @@ export class Tries extends Timer {
       hedges[HedgeResult.noBudget]! += 1;
       return;
     }
-    const isRefused = !shadow && owner.side.admitAgain(owner) !== 0;
+    const isRefused = !shadow && !(owner.side.passesAgain(owner) && owner.side.admitAgain(owner) === 0);
     hedges[shadow ? HedgeResult.wouldSend : isRefused ? HedgeResult.suppressed : HedgeResult.sent]! += 1;
     if (shadow || isRefused) return policy.budget.release();
     this.withdrawn++;
@@ -281,7 +284,11 @@ export class Tries extends Timer {
   }
 }
 
-/** Retries of two layers would multiply: whoever made this request tries again itself, or a sidecar above did. */
-function isRetryOfOthers(head: HeaderList): boolean {
-  return head.get('grpc-previous-rpc-attempts') !== undefined || head.get('weir-attempt') !== undefined;
+/** Retries of two layers would multiply: whoever made this request tries again itself, or a layer above did. */
+function isRetryOfOthers(owner: TriesOwner): boolean {
+  return saysRetry(owner.head, true) || owner.side.isRetriedAbove(owner);
+}
+
+function resultOfRefusal(reason: number): number {
+  return reason === Reason.upstreamLevel ? RetryResult.upstreamLevel : RetryResult.breakerOpen;
 }

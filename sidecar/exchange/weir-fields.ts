@@ -6,6 +6,7 @@
  *   weir-user         request    0 to 127, the user level within the tier
  *   weir-tenant       request    on whose account
  *   weir-stands-for   request    how many its sender kept back for a level, and this one
+ *   weir-attempt      request    it was sent before: 2 = once (onward-head.ts)
  *   weir-level        response   priorities from here on are refused; absent = everybody is taken in
  *   weir-reason       response   why a sidecar refused
  *
@@ -14,7 +15,7 @@
  * A caller that has not proved to be of the mesh has no say in any of them: they are taken off. So is what is for this hop
  * alone. The result is kept on the list, so that requests which are the same list cost nothing.
  */
-import { levelCount, tierCount, tierNames, tierOf, userLevelCount } from '../../proto/tiers.ts';
+import { levelCount, tierNames, tierOf, userLevelCount } from '../../proto/tiers.ts';
 import { withheldMax } from '../admission/level-control.ts';
 import { type Field, FieldName, fieldOf, HeaderList, listOf } from '../http2/hpack/field.ts';
 import { firstWeir } from '../http2/hpack/field-name.ts';
@@ -98,15 +99,14 @@ export interface Outgoing {
   readonly standsFor: number;
 }
 
-/** Adds it, in the place of whatever the app wrote there. What is tried again counts for less, by one tier. */
-export function headForMesh(head: HeaderList, told: Outgoing, isRetry: boolean, token: MeshToken | null): HeaderList {
-  const tier = isRetry ? Math.min(told.tier + 1, tierCount - 1) : told.tier;
+/** Adds it, in the place of whatever the app wrote there. */
+export function headForMesh(head: HeaderList, told: Outgoing, token: MeshToken | null): HeaderList {
   const fields: Field[] = [];
   for (let i = 0; i < head.fields.length; i++) {
     if (!isWeir(head.fields[i]!)) fields.push(head.fields[i]!);
   }
   if (token !== null) fields.push(token.field);
-  fields.push(tierFields[tier]!, userFields[told.userLevel]!);
+  fields.push(tierFields[told.tier]!, userFields[told.userLevel]!);
   if (told.tenant !== '') fields.push(fieldOf('weir-tenant', told.tenant));
   if (told.standsFor > 1) fields.push(fieldOf(standsForName, String(told.standsFor)));
   return listOf(fields);

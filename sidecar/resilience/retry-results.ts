@@ -11,6 +11,8 @@ export const retryResultNames = [
   'no_time',
   'other_layer',
   'breaker_open',
+  'upstream_level',
+  'client_throttle',
 ] as const;
 
 export const RetryResult = {
@@ -26,9 +28,12 @@ export const RetryResult = {
   notReplayable: 5,
   /** Its deadline comes before the next attempt. */
   noTime: 6,
-  /** The request is a retry itself: that layer retries, this one does not. */
+  /** The request, or the one it was made for, is a retry itself: that layer retries, this one does not. */
   otherLayer: 7,
   breakerOpen: 8,
+  /** The target would refuse it, by the level that it told; of a retry, a tier less. */
+  upstreamLevel: 9,
+  clientThrottle: 10,
 } as const;
 
 /** Index = HedgeResult. */

@@ -7,7 +7,7 @@ import { afterEach, describe, expect, test } from 'vitest';
 import { openLoop, type Sent } from '../support/open-loop.ts';
 import type { RunningSidecar } from '../support/sidecar.ts';
 import { until } from '../support/until.ts';
-import { get, metric, policyAbout, release, startService, startWebApp } from '../support/web.ts';
+import { callsOn, get, metric, policyAbout, release, startService, startWebApp } from '../support/web.ts';
 
 const meshToken = 'mesh-secret';
 const traceparent = '00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01';
@@ -18,18 +18,6 @@ const showsFields: http.RequestListener = (request, response) => {
   const seen = Object.entries(request.headers).filter(([name]) => name.startsWith('weir-'));
   response.end(JSON.stringify(Object.fromEntries(seen)));
 };
-
-/** An app that calls another service through its sidecar, and answers what that one answered. */
-function callsOn(service: string, outbound: () => string, forwards: boolean): http.RequestListener {
-  return (request, response) => {
-    const trace = request.headers.traceparent;
-    const headers = { host: service, ...(forwards && typeof trace === 'string' && { traceparent: trace }) };
-    get(outbound(), '/', headers).then(
-      ({ status, body }) => response.writeHead(status).end(body),
-      () => response.writeHead(500).end(),
-    );
-  };
-}
 
 const everyField = {
   'weir-tier': 'critical',

@@ -68,6 +68,18 @@ export function policyAbout(service: string, spec: string): string {
   );
 }
 
+/** An app that calls another service through its sidecar, and answers what that one answered. */
+export function callsOn(service: string, outbound: () => string, forwards: boolean): http.RequestListener {
+  return (request, response) => {
+    const trace = request.headers.traceparent;
+    const headers = { host: service, ...(forwards && typeof trace === 'string' && { traceparent: trace }) };
+    get(outbound(), '/', headers).then(
+      ({ status, body }) => response.writeHead(status).end(body),
+      () => response.writeHead(500).end(),
+    );
+  };
+}
+
 export interface Got {
   readonly status: number;
   readonly body: string;

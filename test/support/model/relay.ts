@@ -26,7 +26,15 @@ class OpenSide implements Side {
     return 'next';
   }
 
-  isShut(): boolean {
+  refusalAgain(): number {
+    return 0;
+  }
+
+  passesAgain(): boolean {
+    return true;
+  }
+
+  isRetriedAbove(): boolean {
     return false;
   }
 

@@ -17,11 +17,18 @@ function idOf(trace: string): TraceId {
   return id;
 }
 
-const from = (tier: number, userLevel: number, tenant: string, deadlineMs: number): RequestContext => ({
+const from = (
+  tier: number,
+  userLevel: number,
+  tenant: string,
+  deadlineMs: number,
+  isRetry = false,
+): RequestContext => ({
   tier,
   userLevel,
   tenant,
   deadlineMs,
+  isRetry,
 });
 
 const hex = (n: number): string => n.toString(16);
@@ -53,10 +60,23 @@ describe('ContextTable', () => {
     const table = new ContextTable(7);
     table.remember(idOf('a1'), from(1, 93, 'acme', 5_000), 100);
     expect(table.find(idOf('a1'), 200)).toBe(true);
-    expect(table.context).toEqual({ tier: 1, userLevel: 93, tenant: 'acme', deadlineMs: 5_000 });
+    expect(table.context).toEqual({ tier: 1, userLevel: 93, tenant: 'acme', deadlineMs: 5_000, isRetry: false });
     expect(table.find(idOf('a2'), 200)).toBe(false);
     table.countUntraced();
     expect([table.foundTotal, table.unknownTotal, table.untracedTotal]).toEqual([1, 1, 1]);
+  });
+
+  test('keeps a trace a retry once it was one, whatever comes in between', () => {
+    const table = new ContextTable(7);
+    for (const [isRetry, kept] of [
+      [false, false],
+      [true, true],
+      [false, true],
+    ] as const) {
+      table.remember(idOf('a1'), from(1, 93, 'acme', 0, isRetry), 100);
+      table.find(idOf('a1'), 100);
+      expect(table.context).toEqual({ tier: 1, userLevel: 93, tenant: 'acme', deadlineMs: 0, isRetry: kept });
+    }
   });
 
   test('forgets after its time', () => {
@@ -85,7 +105,7 @@ describe('ContextTable', () => {
     table.remember(idOf('a1'), from(1, 2, 'acme', 900), 0);
     table.forgetDeadline(idOf('a1'), 1);
     table.find(idOf('a1'), 2);
-    expect(table.context).toEqual({ tier: 1, userLevel: 2, tenant: 'acme', deadlineMs: 0 });
+    expect(table.context).toEqual({ tier: 1, userLevel: 2, tenant: 'acme', deadlineMs: 0, isRetry: false });
   });
 
   test('does not remember a tenant that is too long, or that has no octets', () => {

@@ -4,7 +4,7 @@
  */
 import { XorShift32 } from '../../../proto/kernel/random.ts';
 import { TimerWheel } from '../../../proto/kernel/timer-wheel.ts';
-import type { OutboundSpec, PolicySpec } from '../../../proto/policy/schema.ts';
+import type { InboundSpec, OutboundSpec, PolicySpec } from '../../../proto/policy/schema.ts';
 import { Reason } from '../../../proto/reasons.ts';
 import { SelfShedder } from '../../../sidecar/admission/self-shedder.ts';
 import { ContextTable } from '../../../sidecar/exchange/context-table.ts';
@@ -108,11 +108,17 @@ export class RetryRig {
   readonly unreachable = new Set<string>();
   dials: string[] = [];
   readonly parker = new FakeParker();
+  readonly table = new ContextTable(1);
   private readonly side: OutboundSide;
   private readonly random = new XorShift32(5);
 
-  constructor(outbound: OutboundSpec, enforcement: NonNullable<PolicySpec['enforcement']> = 'enforce') {
-    this.apply(outbound, enforcement);
+  /** `inbound`: of the target, which its callers obey in part. */
+  constructor(
+    outbound: OutboundSpec,
+    enforcement: NonNullable<PolicySpec['enforcement']> = 'enforce',
+    inbound: InboundSpec = {},
+  ) {
+    this.apply(outbound, enforcement, inbound);
     const target: Target = {
       key: 'default/b',
       policy: this.policy,
@@ -131,15 +137,19 @@ export class RetryRig {
       meshToken: null,
       tells: false,
       own: new LivePolicy('default/a'),
-      priority: new RequestPriority({ table: new ContextTable(1), random: this.random, wallOriginMs: 0 }),
+      priority: new RequestPriority({ table: this.table, random: this.random, wallOriginMs: 0 }),
       random: this.random,
       parker: this.parker,
     });
   }
 
-  apply(outbound: OutboundSpec, enforcement: NonNullable<PolicySpec['enforcement']> = 'enforce'): void {
+  apply(
+    outbound: OutboundSpec,
+    enforcement: NonNullable<PolicySpec['enforcement']> = 'enforce',
+    inbound: InboundSpec = {},
+  ): void {
     const origin = { epoch: '', version: 1, hash: '' };
-    this.policy.apply({ target: { service: 'b' }, enforcement, outbound }, origin, this.clock.nowMs);
+    this.policy.apply({ target: { service: 'b' }, enforcement, outbound, inbound }, origin, this.clock.nowMs);
   }
 
   /** Sends a request; answers the caller's stream. */
