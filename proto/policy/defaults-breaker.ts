@@ -6,6 +6,8 @@ import type { OutboundSpec } from './schema-outbound.ts';
 
 const defaultPercent = 50;
 const defaultMinRequests = 20;
+/** A service that has become slow answers few, and a slow call is rarer by chance than a failed one. */
+const defaultMinSlowRequests = 10;
 const defaultWindow = '2s';
 const defaultConsecutiveFailures = 5;
 const defaultSlowerThanMs = 1000;
@@ -71,10 +73,13 @@ function conditionsWithDefaults(breaker: CircuitBreakerSpec, times: Times): Cond
   };
 }
 
-function shareWithDefaults({ percent, minRequests, window, windowRequests }: FailureRatioSpec): EffectiveShare {
+function shareWithDefaults(
+  { percent, minRequests, window, windowRequests }: FailureRatioSpec,
+  minDefault = defaultMinRequests,
+): EffectiveShare {
   return {
     percent: percent ?? defaultPercent,
-    minRequests: minRequests ?? Math.min(defaultMinRequests, windowRequests ?? defaultMinRequests),
+    minRequests: minRequests ?? Math.min(minDefault, windowRequests ?? minDefault),
     ...(windowRequests === undefined ? { window: window ?? defaultWindow } : { windowRequests }),
   };
 }
@@ -86,7 +91,7 @@ function slowCallsWithDefaults(slow: SlowCallsSpec, { timeout, perTryTimeout }: 
   const tryMs = perTryTimeout === undefined ? undefined : parseDuration(perTryTimeout);
   return {
     slowerThan: slow.slowerThan ?? formatDuration(Math.min(halfMs, tryMs ?? halfMs)),
-    ...shareWithDefaults(slow),
+    ...shareWithDefaults(slow, defaultMinSlowRequests),
   };
 }
 

@@ -3,7 +3,7 @@ import { type Static, Type } from 'typebox';
 import { duration, oneOf, strict } from './schema-parts.ts';
 
 /** What conditions on a share of calls have in common; `bad` says what the share is of. */
-const share = (bad: string) => ({
+const share = (bad: string, minRequests: number) => ({
   percent: Type.Optional(
     Type.Integer({ description: `${bad} of 100 requests that open it.`, minimum: 1, maximum: 100, default: 50 }),
   ),
@@ -12,7 +12,7 @@ const share = (bad: string) => ({
       description: 'Requests in the window below which nothing is decided; not above windowRequests.',
       minimum: 1,
       maximum: 100_000,
-      default: 20,
+      default: minRequests,
     }),
   ),
   window: Type.Optional(
@@ -33,7 +33,7 @@ const share = (bad: string) => ({
   ),
 });
 
-export const FailureRatioSpec = Type.Object(share('Failures'), {
+export const FailureRatioSpec = Type.Object(share('Failures', 20), {
   ...strict,
   description: 'Opens on a share of failures over a sliding window.',
 });
@@ -50,9 +50,14 @@ export const SlowCallsSpec = Type.Object(
           'outbound.timeout, or 1s where there is none, but no longer than perTryTimeout.',
       }),
     ),
-    ...share('Slow requests'),
+    ...share('Slow requests', 10),
   },
-  { ...strict, description: 'Opens on a share of slow requests over a sliding window; slow probes fail, too.' },
+  {
+    ...strict,
+    description:
+      'Opens on a share of slow requests over a sliding window; slow probes fail, too. A request that is under way for so ' +
+      'long counts without waiting for its answer.',
+  },
 );
 export type SlowCallsSpec = Static<typeof SlowCallsSpec>;
 

@@ -18,6 +18,7 @@ import { ResetCause, type StreamHandler } from '../http2/stream.ts';
 import type { FlowSettings } from '../policy/compiled.ts';
 import type { Breaker } from '../resilience/breaker.ts';
 import type { ClientThrottle } from '../resilience/client-throttle.ts';
+import { CallWatch } from '../resilience/overdue-calls.ts';
 import type { Endpoint } from '../routing/endpoint.ts';
 import { orcaField } from '../routing/orca.ts';
 import { countWouldReject } from './accounting.ts';
@@ -88,6 +89,7 @@ export class Attempt implements AttemptView, StreamHandler, UpstreamWaiter {
   breaker: Breaker | null = null;
   isProbe = false;
   generation = 0;
+  watched = CallWatch.none;
   startedMs: number;
   status = 0;
   grpcStatus = '';
@@ -329,6 +331,7 @@ export class Attempt implements AttemptView, StreamHandler, UpstreamWaiter {
     this.breaker = null;
     this.isProbe = false;
     this.generation = 0;
+    this.watched = CallWatch.none;
     this.status = 0;
     this.grpcStatus = '';
     this.responseReason = '';

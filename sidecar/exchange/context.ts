@@ -117,6 +117,8 @@ export interface RequestView extends Waiter {
   breaker: Breaker | null;
   isProbe: boolean;
   generation: number;
+  /** What the breaker knows the call by. */
+  watched: number;
   /** The answer to a request that its side kept waiting: a Decision, as of `admit`. */
   onDecision(decision: number): void;
 }
@@ -163,6 +165,8 @@ export interface AttemptView {
   breaker: Breaker | null;
   isProbe: boolean;
   generation: number;
+  /** What the breaker knows the call by. */
+  watched: number;
 }
 
 /** One direction's steps, in order. */

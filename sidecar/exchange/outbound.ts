@@ -165,6 +165,7 @@ export class OutboundSide implements Side {
     request.breaker = breaker;
     request.isProbe = breaker.lastAcquireWasProbe;
     request.generation = breaker.generation;
+    request.watched = breaker.watch(nowMs);
     return Reason.none;
   }
 
@@ -204,6 +205,7 @@ export class OutboundSide implements Side {
       attempt.breaker = request.breaker;
       attempt.isProbe = request.isProbe;
       attempt.generation = request.generation;
+      attempt.watched = request.watched;
       request.breaker = null;
     }
     const { target } = request;
@@ -238,6 +240,7 @@ export class OutboundSide implements Side {
     attempt.breaker = breaker;
     attempt.isProbe = breaker.lastAcquireWasProbe;
     attempt.generation = breaker.generation;
+    attempt.watched = breaker.watch(this.options.clock.nowMs);
     return true;
   }
 
@@ -259,6 +262,9 @@ export class OutboundSide implements Side {
   }
 
   answerHead({ storedLevel }: RequestView, attempt: AttemptView | null, list: HeaderList): HeaderList {
+    if (attempt !== null && attempt.breaker !== null) {
+      attempt.watched = attempt.breaker.conditions.answerBegins(attempt.watched, attempt.generation);
+    }
     if (storedLevel === null || attempt === null || attempt.endpoint === null) return list;
     const level = levelTold(list);
     storedLevel.onTold(level, attempt.endpoint, this.options.clock.nowMs);
@@ -277,7 +283,8 @@ export class OutboundSide implements Side {
     attempt.endpoint = null;
     if (breaker === null || breaker !== endpoint.breaker) return;
     attempt.breaker = null;
-    breaker.record(Outcome.ignored, 0, attempt.isProbe, attempt.generation, this.options.clock.nowMs);
+    const { isProbe, generation, watched } = attempt;
+    breaker.record(Outcome.ignored, 0, isProbe, generation, this.options.clock.nowMs, watched);
   }
 
   wouldAdmit(_request: RequestView, _nowMs: number): void {}
@@ -322,7 +329,7 @@ export class OutboundSide implements Side {
       else if (outcome !== Outcome.ignored || attempt.status > 0) {
         target.cluster.recordAnswer(endpoint, outcome, latencyMs, attempt.load, nowMs);
       }
-      const isSlow = breaker?.isSlow(latencyMs) ?? false;
+      const isSlow = breaker?.conditions.isSlow(latencyMs) ?? false;
       // What began before the fleet let requests through again says nothing about now.
       if (breaker === null || breaker.countsForFleet(attempt.generation)) {
         this.count(attempt, target, endpoint.address, outcome, latencyMs, isSlow);
@@ -331,7 +338,7 @@ export class OutboundSide implements Side {
     if (breaker === null) return;
     attempt.breaker = null;
     const seen = endpoint === null ? Outcome.ignored : outcome;
-    breaker.record(seen, latencyMs, attempt.isProbe, attempt.generation, nowMs);
+    breaker.record(seen, latencyMs, attempt.isProbe, attempt.generation, nowMs, attempt.watched);
     if (attempt.isProbe) target?.onProbe?.();
   }
 
@@ -345,7 +352,7 @@ export class OutboundSide implements Side {
 
   /** What was taken for an attempt that never began. */
   private giveBack(request: RequestView): void {
-    const { breaker, throttle } = request;
+    const { breaker, throttle, isProbe, generation, watched } = request;
     const { nowMs } = this.options.clock;
     if (throttle !== null) {
       request.throttle = null;
@@ -353,7 +360,7 @@ export class OutboundSide implements Side {
     }
     if (breaker === null) return;
     request.breaker = null;
-    breaker.record(Outcome.ignored, nowMs - request.startedMs, request.isProbe, request.generation, nowMs);
+    breaker.record(Outcome.ignored, nowMs - request.startedMs, isProbe, generation, nowMs, watched);
   }
 
   /** The evidence for the fleet: what this caller saw of the target. */

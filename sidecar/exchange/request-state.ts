@@ -13,6 +13,7 @@ import type { RouteCounts } from '../policy/route-counts.ts';
 import type { Breaker } from '../resilience/breaker.ts';
 import { defaultClassifier } from '../resilience/classifier.ts';
 import type { ClientThrottle } from '../resilience/client-throttle.ts';
+import { CallWatch } from '../resilience/overdue-calls.ts';
 import type { RetryPolicy } from '../resilience/retry-policy.ts';
 import type { StoredLevel } from '../resilience/stored-level.ts';
 import { Protocol } from './http-stream.ts';
@@ -79,6 +80,7 @@ export abstract class RequestState extends Timer {
   breaker: Breaker | null = null;
   isProbe = false;
   generation = 0;
+  watched = CallWatch.none;
 
   constructor(head: HeaderList) {
     super();
@@ -141,5 +143,6 @@ export abstract class RequestState extends Timer {
     this.breaker = null;
     this.isProbe = false;
     this.generation = 0;
+    this.watched = CallWatch.none;
   }
 }

@@ -6,6 +6,8 @@
 import { formatDuration } from '../../proto/kernel/duration.ts';
 import type { BreakerSettings, ShareCondition } from './breaker-settings.ts';
 import { type CallWindow, isSameWindow, windowNumbers, windowOf } from './call-window.ts';
+import { Outcome } from './outcome.ts';
+import { CallWatch, OverdueCalls } from './overdue-calls.ts';
 
 export class BreakerConditions {
   private consecutiveFailures: number;
@@ -13,7 +15,11 @@ export class BreakerConditions {
   private slowCalls: BreakerSettings['slowCalls'];
   private failures: CallWindow | null;
   private slow: CallWindow | null;
+  /** What this thread has under way; null where no call is too slow. */
+  private overdue: OverdueCalls | null;
   private failuresInRow = 0;
+  /** Calls of this thread that countLate() found. */
+  lateTotal = 0;
 
   constructor({ consecutiveFailures, failureRatio, slowCalls }: BreakerSettings) {
     this.consecutiveFailures = consecutiveFailures;
@@ -21,29 +27,59 @@ export class BreakerConditions {
     this.slowCalls = slowCalls;
     this.failures = failureRatio && windowOf(failureRatio);
     this.slow = slowCalls && windowOf(slowCalls);
+    this.overdue = slowCalls && new OverdueCalls(slowCalls.slowerThanMs);
   }
 
+  /** Whether a call that took so long is a slow one. */
   isSlow(latencyMs: number): boolean {
     return this.slowCalls !== null && latencyMs >= this.slowCalls.slowerThanMs;
   }
 
-  /** A call that came to success or failure. Answers why the breaker opens, '' when it does not. */
-  count(failed: boolean, latencyMs: number, nowMs: number): string {
+  /** A call ended. Answers why the breaker opens, '' when it does not. `watched`: as watch() or answerBegins() said. */
+  count(outcome: number, latencyMs: number, watched: number, generation: number, nowMs: number): string {
+    const isCounted = this.answerBegins(watched, generation) === CallWatch.counted;
+    if (outcome === Outcome.ignored) return '';
+    const failed = outcome === Outcome.failure;
     this.failuresInRow = failed ? this.failuresInRow + 1 : 0;
     if (this.failures !== null) this.failures.record(failed, nowMs);
-    if (this.slow !== null) this.slow.record(this.isSlow(latencyMs), nowMs);
+    if (this.slow !== null && !isCounted) this.slow.record(this.isSlow(latencyMs), nowMs);
     if (this.consecutiveFailures > 0 && this.failuresInRow >= this.consecutiveFailures) {
       return `${this.failuresInRow} consecutive failures`;
     }
-    const { failures, slow, failureRatio, slowCalls } = this;
+    const { failures, failureRatio } = this;
     if (failures !== null && failureRatio !== null && isMet(failureRatio, failures)) {
       return `${failures.bad} of ${failures.total} failed${spanOf(failureRatio)}`;
     }
-    if (slow !== null && slowCalls !== null && isMet(slowCalls, slow)) {
-      const limit = formatDuration(slowCalls.slowerThanMs);
-      return `${slow.bad} of ${slow.total} took ${limit} or longer${spanOf(slowCalls)}`;
-    }
-    return '';
+    return this.whySlow();
+  }
+
+  /** A call begins. Answers what answerBegins() and count() know it by. */
+  watch(generation: number, nowMs: number): number {
+    if (this.overdue === null) return CallWatch.none;
+    this.overdue.begin(generation, nowMs);
+    return nowMs;
+  }
+
+  /** The head of an answer came: what follows may take as long as it likes. */
+  answerBegins(watched: number, generation: number): number {
+    return watched < 0 || this.overdue === null ? watched : this.overdue.end(generation, watched);
+  }
+
+  /** Calls under way that have become slow since it was asked last. Answers as count() does. */
+  countLate(generation: number, nowMs: number): string {
+    if (this.overdue === null || this.slow === null) return '';
+    const late = this.overdue.takeLate(generation, nowMs);
+    if (late === 0) return '';
+    this.lateTotal += late;
+    for (let i = 0; i < late; i++) this.slow.record(true, nowMs);
+    return this.whySlow();
+  }
+
+  private whySlow(): string {
+    const { slow, slowCalls } = this;
+    if (slow === null || slowCalls === null || !isMet(slowCalls, slow)) return '';
+    const limit = formatDuration(slowCalls.slowerThanMs);
+    return `${slow.bad} of ${slow.total} took ${limit} or longer${spanOf(slowCalls)}`;
   }
 
   reset(): void {
@@ -58,6 +94,8 @@ export class BreakerConditions {
     this.failures = windowAfter(this.failures, this.failureRatio, failureRatio);
     const before = slowCalls?.slowerThanMs === this.slowCalls?.slowerThanMs ? this.slowCalls : null;
     this.slow = windowAfter(this.slow, before, slowCalls);
+    // The ends of calls that are under way say how long they took.
+    if (before === null) this.overdue = slowCalls && new OverdueCalls(slowCalls.slowerThanMs);
     this.failureRatio = failureRatio;
     this.slowCalls = slowCalls;
   }

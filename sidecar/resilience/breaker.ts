@@ -29,13 +29,13 @@ import { BreakerState, type BreakerStateCode, breakerStateName, breakerStateOf, 
 import type { TokenReading } from './fleet-tokens.ts';
 import { FleetVerdict, type FleetVerdictInput } from './fleet-verdict.ts';
 import { Outcome } from './outcome.ts';
+import { CallWatch } from './overdue-calls.ts';
 import { ProbeSlots } from './probe-slots.ts';
 
 export type { BreakerSettings, BreakerTransition } from './breaker-settings.ts';
 export { BreakerState, breakerStateName } from './breaker-state.ts';
 export type { FleetVerdictInput } from './fleet-verdict.ts';
 
-/** As the policy's schema has it. */
 const probesLimit = 100;
 /** What freeze() writes. */
 export const frozenNumbers = 11 + FleetVerdict.frozenLength + BreakerConditions.frozenLength + 1 + 2 * probesLimit;
@@ -56,12 +56,11 @@ export class Breaker {
   lastAcquireWasProbe = false;
   /** Why the last refusal: Reason.breakerOpen or Reason.fleetBreakerOpen. */
   refusalReason: number = Reason.breakerOpen;
-
+  readonly conditions: BreakerConditions;
   private settings: BreakerSettings;
   private readonly onTransition: ((transition: BreakerTransition) => void) | undefined;
   private readonly fleet = new FleetVerdict();
   private readonly probes: ProbeSlots;
-  private readonly conditions: BreakerConditions;
   /** The last number given out; states and probes draw from one sequence. */
   private serial = 1;
   private stateGeneration = 1;
@@ -111,20 +110,18 @@ export class Breaker {
     return this.state === BreakerState.open ? nowMs >= this.openUntilMs : this.hasRoomForProbe();
   }
 
-  /** Whether a call that took so long is a slow one. */
-  isSlow(latencyMs: number): boolean {
-    return this.conditions.isSlow(latencyMs);
+  /** The call that tryAcquire() let through begins. To be handed to conditions.answerBegins(), then to record(). */
+  watch(nowMs: number): number {
+    if (this.state !== BreakerState.closed || this.lastAcquireWasProbe) return CallWatch.none;
+    return this.conditions.watch(this.stateGeneration, nowMs);
   }
 
   /** 0 = go; else refused, and the whole number of ms (≥ 1) until a retry is worth it. */
   tryAcquire(nowMs: number): number {
     this.lastAcquireWasProbe = false;
     if (this.fleet.state !== BreakerState.closed) return this.acquireUnderFleet(nowMs);
-    if (this.state === BreakerState.closed) {
-      this.generation = this.stateGeneration;
-      return 0;
-    }
-    this.tick(nowMs);
+    if (this.state !== BreakerState.closed) this.tick(nowMs);
+    else this.tripFor(this.conditions.countLate(this.stateGeneration, nowMs), nowMs);
     return this.acquireLocal(nowMs);
   }
 
@@ -148,14 +145,22 @@ export class Breaker {
   }
 
   /**
-   * `probe` and `generation` as they stood after tryAcquire(). Every admitted request must end here once, with
-   * Outcome.ignored when it says nothing about the target; a probe that never does frees its slot at its deadline.
+   * `probe` and `generation` as they stood after tryAcquire(), `watched` as watch() or answerBegins() said. Every admitted
+   * request must end here once, with Outcome.ignored when it says nothing about the target; a probe that never does frees
+   * its slot at its deadline.
    */
-  record(outcome: number, latencyMs: number, probe: boolean, generation: number, nowMs: number): void {
+  record(
+    outcome: number,
+    latencyMs: number,
+    probe: boolean,
+    generation: number,
+    nowMs: number,
+    watched = CallWatch.none,
+  ): void {
     this.tick(nowMs);
     if (probe) this.recordProbe(outcome, latencyMs, generation, nowMs);
     else if (this.state === BreakerState.closed && generation === this.stateGeneration) {
-      this.count(outcome, latencyMs, nowMs);
+      this.tripFor(this.conditions.count(outcome, latencyMs, watched, generation, nowMs), nowMs);
     }
   }
 
@@ -322,13 +327,8 @@ export class Breaker {
     this.transition(BreakerState.closed, `${this.probeSuccesses} probes succeeded`, nowMs);
   }
 
-  private count(outcome: number, latencyMs: number, nowMs: number): void {
-    if (outcome === Outcome.ignored) return;
-    const cause = this.conditions.count(outcome === Outcome.failure, latencyMs, nowMs);
-    if (cause !== '') this.trip(cause, nowMs);
-  }
-
-  private trip(cause: string, nowMs: number): void {
+  private tripFor(cause: string, nowMs: number): void {
+    if (cause === '') return;
     if (nowMs - this.sinceMs >= this.coolMs) this.coolMs = this.settings.openForMs;
     this.open(cause, nowMs);
   }

@@ -46,19 +46,27 @@ export class SharedBreaker extends Breaker {
   override tryAcquire(nowMs: number): number {
     this.enter();
     const { state } = this;
+    const { lateTotal } = this.conditions;
     const isPlain = state === BreakerState.closed && this.fleetState === BreakerState.closed;
     try {
       return super.tryAcquire(nowMs);
     } finally {
-      // A closed breaker that let a request pass has changed nothing.
-      this.exit(!isPlain || this.untold.length > 0);
+      // A closed breaker that let a request pass has changed nothing, but for calls that it found to be late.
+      this.exit(!isPlain || this.conditions.lateTotal > lateTotal || this.untold.length > 0);
     }
   }
 
-  override record(outcome: number, latencyMs: number, probe: boolean, generation: number, nowMs: number): void {
+  override record(
+    outcome: number,
+    latencyMs: number,
+    probe: boolean,
+    generation: number,
+    nowMs: number,
+    watched?: number,
+  ): void {
     this.enter();
     try {
-      super.record(outcome, latencyMs, probe, generation, nowMs);
+      super.record(outcome, latencyMs, probe, generation, nowMs, watched);
     } finally {
       this.exit(true);
     }
@@ -123,6 +131,7 @@ export class SharedBreaker extends Breaker {
       this.versionKnown = this.version[0]!;
     }
     if (this.lock !== null) this.lock.release();
-    while (this.untold.length > 0) this.tell?.(this.untold.shift()!);
+    // Taken out also where nobody listens.
+    for (let next = this.untold.shift(); next !== undefined; next = this.untold.shift()) this.tell?.(next);
   }
 }

@@ -21,12 +21,25 @@ describe('circuitBreaker', () => {
     expect(defaultsOf({ timeout: '500ms', circuitBreaker: {} })?.slowCalls).toEqual({
       slowerThan: '250ms',
       percent: 50,
-      minRequests: 20,
+      minRequests: 10,
       window: '2s',
     });
     expect(defaultsOf({ timeout: '1ms', circuitBreaker: { slowCalls: {} } })?.slowCalls?.slowerThan).toBe('1ms');
     expect(defaultsOf({ circuitBreaker: { slowCalls: {} } })?.slowCalls?.slowerThan).toBe('1s');
     expect(defaultsOf({ timeout: '1s', circuitBreaker: { consecutiveFailures: 3 } })?.slowCalls).toBeUndefined();
+  });
+
+  it('takes the timeout of the service for what is slow in a route that has none of its own', () => {
+    const match = { path: { exact: '/a' } };
+    const slowIn = (outbound: OutboundSpec): unknown => {
+      const routes = [{ name: 'a', match, outbound: { ...outbound, circuitBreaker: {} } }];
+      const { routes: filled } = withDefaults({ ...spec({ timeout: '1s' }), routes });
+      return [filled?.[0]?.outbound.circuitBreaker?.slowCalls?.slowerThan, filled?.[0]?.outbound.timeout];
+    };
+    expect([slowIn({}), slowIn({ timeout: '300ms' })]).toEqual([
+      ['500ms', undefined],
+      ['150ms', '300ms'],
+    ]);
   });
 
   it('counts by number when it is told how many, and then asks for no more than the window holds', () => {
@@ -50,7 +63,7 @@ describe('circuitBreaker', () => {
     expect(settingsOf(outbound)?.slowCalls).toEqual({
       slowerThanMs: 100,
       percent: 50,
-      minRequests: 20,
+      minRequests: 10,
       windowMs: 5000,
       windowRequests: 0,
     });

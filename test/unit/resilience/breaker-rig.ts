@@ -20,6 +20,7 @@ export const settings: BreakerSettings = {
 export interface Call {
   readonly probe: boolean;
   readonly generation: number;
+  readonly watched: number;
 }
 
 export class BreakerRig {
@@ -41,7 +42,8 @@ export class BreakerRig {
   acquire(): Call | number {
     const waitMs = this.breaker.tryAcquire(this.nowMs);
     if (waitMs > 0) return waitMs;
-    return { probe: this.breaker.lastAcquireWasProbe, generation: this.breaker.generation };
+    const { lastAcquireWasProbe: probe, generation } = this.breaker;
+    return { probe, generation, watched: this.breaker.watch(this.nowMs) };
   }
 
   /** A call that must be let through. */
@@ -52,7 +54,7 @@ export class BreakerRig {
   }
 
   end(call: Call, outcome: number, latencyMs = 10): void {
-    this.breaker.record(outcome, latencyMs, call.probe, call.generation, this.nowMs);
+    this.breaker.record(outcome, latencyMs, call.probe, call.generation, this.nowMs, call.watched);
   }
 
   fail(count = 1): void {

@@ -262,6 +262,61 @@ describe('Breaker with slow calls', () => {
     expect(rig.breaker.state).toBe(BreakerState.closed);
   });
 
+  it('opens on calls that are under way for so long, without waiting for their answers', () => {
+    const rig = new BreakerRig({ slowCalls });
+    rig.succeed(5, 20);
+    const calls = Array.from({ length: 5 }, () => rig.begin());
+    rig.wait(99);
+    expect(rig.breaker.tryAcquire(rig.nowMs)).toBe(0);
+    rig.wait(25);
+    expect(rig.breaker.tryAcquire(rig.nowMs)).toBe(1000);
+    expect(rig.diary).toEqual(['closed → open: 5 of 10 took 100ms or longer in 2s']);
+    for (const call of calls) rig.end(call, Outcome.success, 125);
+    expect(rig.breaker.state).toBe(BreakerState.open);
+  });
+
+  it('counts a call once, whether it is slow while it is under way, when it ends or both', () => {
+    const rig = new BreakerRig({ slowCalls: { ...slowCalls, minRequests: 8, percent: 60 } });
+    rig.succeed(4, 20);
+    const calls = Array.from({ length: 4 }, () => rig.begin());
+    rig.wait(200);
+    rig.succeed(1, 20);
+    for (const call of calls) rig.end(call, Outcome.success, 200);
+    // 4 of 9; counted twice, 8 of 13 would have opened it.
+    expect(rig.diary).toEqual([]);
+    rig.succeed(4, 100);
+    expect(rig.diary).toEqual(['closed → open: 8 of 13 took 100ms or longer in 2s']);
+  });
+
+  it('does not take an answer that has begun for a slow one, however long it goes on', () => {
+    const rig = new BreakerRig({ slowCalls });
+    const calls = Array.from({ length: 20 }, () => rig.begin());
+    rig.wait(50);
+    const begun = calls.map((call) => ({
+      ...call,
+      watched: rig.breaker.conditions.answerBegins(call.watched, call.generation),
+    }));
+    rig.wait(60_000);
+    rig.succeed(1);
+    for (const call of begun) rig.end(call, Outcome.success, 50);
+    expect(rig.breaker.state).toBe(BreakerState.closed);
+  });
+
+  it('counts a call whose caller gave up after it was slow', () => {
+    const rig = new BreakerRig({ slowCalls });
+    for (let i = 0; i < 10; i++) {
+      const call = rig.begin();
+      rig.wait(150);
+      rig.end(call, Outcome.ignored, 150);
+    }
+    expect(rig.diary).toEqual([]);
+    const calls = Array.from({ length: 10 }, () => rig.begin());
+    rig.wait(150);
+    expect(rig.breaker.tryAcquire(rig.nowMs)).toBe(1000);
+    for (const call of calls) rig.end(call, Outcome.ignored, 150);
+    expect(rig.breaker.state).toBe(BreakerState.open);
+  });
+
   it('begins to count anew when slow means something else', () => {
     const rig = new BreakerRig({ slowCalls });
     rig.succeed(9, 150);

@@ -90,6 +90,19 @@ describe('SharedBreaker', () => {
     );
   });
 
+  it('opens in all threads by what each finds to be late among its own calls', () => {
+    const memory = new SharedArrayBuffer(sharedBreakerBytes);
+    const slowCalls = { slowerThanMs: 100, percent: 50, minRequests: 4, windowMs: 2000, windowRequests: 0 };
+    const [a, b] = [1, 2].map((owner) => new SharedBreaker({ ...settings, slowCalls }, undefined, memory, owner));
+    for (const breaker of [a!, b!, a!, b!]) {
+      expect(breaker.tryAcquire(1000)).toBe(0);
+      breaker.watch(1000);
+    }
+    // Two are not enough; with those of the other thread they are.
+    expect(a!.tryAcquire(1200)).toBe(0);
+    expect([b!.tryAcquire(1200), a!.tryAcquire(1200)]).toEqual([1000, 1000]);
+  });
+
   it('lets N probes out over all threads, and tells of a transition after the lock is free', () => {
     const memory = new SharedArrayBuffer(sharedBreakerBytes);
     const locked: number[] = [];
