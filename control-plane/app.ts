@@ -15,6 +15,8 @@ import { formatHostPort, type HostPort, isLoopbackHost } from '../proto/kernel/o
 import { XorShift32 } from '../proto/kernel/random.ts';
 import type { Bundle } from '../proto/policy/bundle.ts';
 import { controlPlaneInbox, streams, subjects } from '../proto/subjects.ts';
+import { Access } from './api/access.ts';
+import type { GrpcServer } from './api/grpc-server.ts';
 import { ControlPlaneMetrics, metricsDoor } from './api/metrics-door.ts';
 import { createApi } from './api/server.ts';
 import type { ControlPlaneConfig } from './config.ts';
@@ -67,6 +69,8 @@ export interface ControlPlane {
   readonly url: string;
   /** Where /metrics is; undefined when nowhere. */
   readonly metricsUrl: string | undefined;
+  /** host:port; undefined when it is not asked for. */
+  readonly grpcAddress: string | undefined;
   close(): Promise<void>;
 }
 
@@ -291,22 +295,21 @@ export async function startControlPlane(options: ControlPlaneOptions): Promise<C
     });
   }
 
+  const access = new Access({
+    token: config.apiToken,
+    tokens,
+    isRequired: config.isTokenRequired,
+    isLoopback: isLoopbackHost(config.listen.host),
+    nowMs: clock.nowMs,
+  });
+  const impacts = new ImpactService({ bus, fleet: fleet.view, clock });
+  const onResourceChange = (callback: () => void) => store.onChange(callback);
+  const useCases = { policies, history, rollouts, impacts, fleet, tokens, auditLog, access, onResourceChange };
   const api = createApi({
-    policies,
-    history,
+    ...useCases,
     letters,
     redrives,
-    rollouts,
-    impacts: new ImpactService({ bus, fleet: fleet.view, clock }),
-    fleet,
-    tokens,
-    auditLog,
-    token: config.apiToken,
-    isTokenRequired: config.isTokenRequired,
-    isLoopback: isLoopbackHost(config.listen.host),
-    onResourceChange: (callback) => store.onChange(callback),
     isConnected: () => bus.isConnected(),
-    nowMs: clock.nowMs,
     dashboardFolder: options.dashboardFolder,
     version: options.version,
     id,
@@ -315,8 +318,11 @@ export async function startControlPlane(options: ControlPlaneOptions): Promise<C
 
   const door = config.metrics && metricsDoor(metrics, config.metricsToken);
 
+  let grpc: GrpcServer | undefined;
+
   async function close(): Promise<void> {
     for (const timer of timers) clearInterval(timer);
+    grpc?.close();
     for (const each of upkeep) each.close();
     await withinMs(leadership.release(), drainMs / 2);
     await Promise.all([withinMs(api.close(), drainMs), door?.close(), bus.close(drainMs)]);
@@ -325,7 +331,11 @@ export async function startControlPlane(options: ControlPlaneOptions): Promise<C
   try {
     const url = await listen(api, config.listen);
     const metricsUrl = door && config.metrics ? `${await listen(door, config.metrics)}/metrics` : undefined;
-    return { url, metricsUrl, close };
+    if (config.grpcListen === undefined) return { url, metricsUrl, grpcAddress: undefined, close };
+    // Who does not ask for gRPC does not pay for it.
+    const { GrpcServer } = await import('./api/grpc-server.ts');
+    grpc = new GrpcServer({ ...useCases, log });
+    return { url, metricsUrl, grpcAddress: await grpc.listen(config.grpcListen), close };
   } catch (error) {
     await close();
     throw error;

@@ -36,6 +36,11 @@ export const controlPlaneOptions = defineOptions({
     placeholder: '<file>',
     description: 'File with the bearer token for /metrics; required beyond loopback.',
   },
+  grpcListen: {
+    kind: 'hostPort',
+    description:
+      'Where the same use cases are served over gRPC (weir.v1.Control), with health and reflection. Default: nowhere. Beyond loopback it needs what --listen needs.',
+  },
   access: {
     kind: 'choice',
     choices: ['auto', 'tokens'],
@@ -106,6 +111,9 @@ export function checkConfig(options: ControlPlaneOptions, secrets: Secrets): Che
     errors.push(
       `--listen ${listen.host}:${listen.port} is reachable from elsewhere: that needs --api-token-file (or WEIR_API_TOKEN) or --access tokens`,
     );
+  }
+  if (options.grpcListen && !isLoopbackHost(options.grpcListen.host) && !isTokenRequired) {
+    errors.push('--grpc-listen beyond loopback needs --api-token-file (or WEIR_API_TOKEN) or --access tokens');
   }
   if (options.metrics && !isLoopbackHost(options.metrics.host) && options.metricsTokenFile === undefined) {
     errors.push('--metrics beyond loopback needs --metrics-token-file');

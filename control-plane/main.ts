@@ -46,6 +46,7 @@ export async function main(argv: readonly string[], env: NodeJS.ProcessEnv): Pro
   log.info('listening', {
     api: controlPlane.url,
     metrics: controlPlane.metricsUrl,
+    grpc: controlPlane.grpcAddress,
     id: config.id,
     nats: config.natsAccess.servers.join(','),
   });

@@ -98,7 +98,7 @@ function hasText(message: object, field: string): boolean {
 }
 
 function load(): { beat: Method; count: Method; judge: Method; tell: Method; probe: Method } {
-  const definition = loadSync(protoFile(), { longs: Number, defaults: true, arrays: true, objects: true });
+  const definition = loadSync(protoFile('fleet.proto'), { longs: Number, defaults: true, arrays: true, objects: true });
   const service = definition['weir.v1.Fleet'];
   if (!service || 'format' in service) throw new Error('fleet.proto does not define the service weir.v1.Fleet');
   const method = (name: string): Method => {
@@ -116,11 +116,11 @@ function load(): { beat: Method; count: Method; judge: Method; tell: Method; pro
 }
 
 /** Beside the source, or in the package beside `dist`. */
-function protoFile(): string {
-  const candidates = ['./weir/v1/fleet.proto', '../../proto/weir/v1/fleet.proto'].map((path) =>
+export function protoFile(name: string): string {
+  const candidates = [`./weir/v1/${name}`, `../../proto/weir/v1/${name}`].map((path) =>
     fileURLToPath(new URL(path, import.meta.url)),
   );
   const found = candidates.find((path) => existsSync(path));
-  if (!found) throw new Error(`fleet.proto is in none of ${candidates.join(', ')}`);
+  if (!found) throw new Error(`${name} is in none of ${candidates.join(', ')}`);
   return found;
 }

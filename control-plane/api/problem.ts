@@ -4,50 +4,46 @@
  */
 import type { FastifyError, FastifyReply } from 'fastify';
 import type { ProblemView } from '../../proto/api.ts';
+import { grpcCodeNames } from '../../proto/grpc-codes.ts';
 import type { Refusal } from '../service/outcomes.ts';
 
-/** Titles by problem type; the type is the last part of its URN and never changes its meaning. */
-const titles = {
-  'invalid-request': 'The request is not valid',
-  'invalid-policy': 'The policy is not valid',
-  unauthenticated: 'A valid token is needed',
-  forbidden: 'This address or origin is not accepted',
-  'not-found': 'There is no such thing',
-  'not-allowed': 'Not with this method',
-  conflict: 'It exists already',
-  inapplicable: 'Not in this state of things',
-  'precondition-failed': 'It was changed since you read it',
-  'precondition-required': 'If-Match is required',
-  'too-large': 'The request is too large',
-  'unsupported-media-type': 'Send application/json or application/yaml',
-  full: 'A bound is reached',
-  unavailable: 'Not possible at the moment',
-  internal: 'Something went wrong here',
-} as const;
-export type ProblemType = keyof typeof titles;
+interface Kind {
+  readonly title: string;
+  readonly status: number;
+  /** The same over gRPC. */
+  readonly grpc: (typeof grpcCodeNames)[number];
+}
 
-const statusOf: Readonly<Record<ProblemType, number>> = {
-  'invalid-request': 400,
-  unauthenticated: 401,
-  forbidden: 403,
-  'not-found': 404,
-  'not-allowed': 405,
-  conflict: 409,
-  inapplicable: 409,
-  'precondition-failed': 412,
-  'too-large': 413,
-  'unsupported-media-type': 415,
-  'invalid-policy': 422,
-  'precondition-required': 428,
-  internal: 500,
-  unavailable: 503,
-  full: 507,
-};
+const kind = (title: string, status: number, grpc: Kind['grpc']): Kind => ({ title, status, grpc });
+
+/** By problem type, which is the last part of its URN and never changes its meaning. */
+const kinds = {
+  'invalid-request': kind('The request is not valid', 400, 'INVALID_ARGUMENT'),
+  unauthenticated: kind('A valid token is needed', 401, 'UNAUTHENTICATED'),
+  forbidden: kind('This is not allowed', 403, 'PERMISSION_DENIED'),
+  'not-found': kind('There is no such thing', 404, 'NOT_FOUND'),
+  'not-allowed': kind('Not with this method', 405, 'UNIMPLEMENTED'),
+  conflict: kind('It exists already', 409, 'ALREADY_EXISTS'),
+  inapplicable: kind('Not in this state of things', 409, 'FAILED_PRECONDITION'),
+  'precondition-failed': kind('It was changed since you read it', 412, 'ABORTED'),
+  'too-large': kind('The request is too large', 413, 'RESOURCE_EXHAUSTED'),
+  'unsupported-media-type': kind('Send application/json or application/yaml', 415, 'INVALID_ARGUMENT'),
+  'invalid-policy': kind('The policy is not valid', 422, 'INVALID_ARGUMENT'),
+  'precondition-required': kind('If-Match is required', 428, 'FAILED_PRECONDITION'),
+  internal: kind('Something went wrong here', 500, 'INTERNAL'),
+  unavailable: kind('Not possible at the moment', 503, 'UNAVAILABLE'),
+  full: kind('A bound is reached', 507, 'RESOURCE_EXHAUSTED'),
+} as const;
+export type ProblemType = keyof typeof kinds;
+
+export function grpcCodeOf(type: ProblemType): number {
+  return grpcCodeNames.indexOf(kinds[type].grpc);
+}
 
 type Details = Pick<ProblemView, 'detail' | 'errors' | 'current'>;
 
 export function problem(type: ProblemType, details: Details = {}): ProblemView {
-  return { type: `urn:weir:problem:${type}`, title: titles[type], status: statusOf[type], ...details };
+  return { type: `urn:weir:problem:${type}`, title: kinds[type].title, status: kinds[type].status, ...details };
 }
 
 export function sendProblem(reply: FastifyReply, type: ProblemType, details: Details = {}): FastifyReply {
@@ -58,26 +54,32 @@ export function sendProblem(reply: FastifyReply, type: ProblemType, details: Det
 }
 
 export function sendRefusal(reply: FastifyReply, refusal: Refusal): FastifyReply {
+  const { type, details } = problemOf(refusal);
+  return sendProblem(reply, type, details);
+}
+
+/** What a use case refused. */
+export function problemOf(refusal: Refusal): { readonly type: ProblemType; readonly details: Details } {
   switch (refusal.kind) {
     case 'invalid':
-      return sendProblem(reply, 'invalid-policy', { errors: [...refusal.errors] });
+      return { type: 'invalid-policy', details: { errors: [...refusal.errors] } };
     case 'exists':
-      return sendProblem(reply, 'conflict', { current: refusal.current });
+      return { type: 'conflict', details: { current: refusal.current } };
     case 'absent':
-      return sendProblem(reply, 'not-found', { detail: refusal.detail });
+      return { type: 'not-found', details: { detail: refusal.detail } };
     case 'unconditional':
-      return sendProblem(reply, 'precondition-required', {
-        detail: 'send the ETag of the version you are changing in If-Match',
-        current: refusal.current,
-      });
+      return {
+        type: 'precondition-required',
+        details: { detail: 'send the ETag of the version you are changing in If-Match', current: refusal.current },
+      };
     case 'stale':
-      return sendProblem(reply, 'precondition-failed', refusal.current === null ? {} : { current: refusal.current });
+      return { type: 'precondition-failed', details: refusal.current === null ? {} : { current: refusal.current } };
     case 'inapplicable':
-      return sendProblem(reply, 'inapplicable', { detail: refusal.detail });
+      return { type: 'inapplicable', details: { detail: refusal.detail } };
     case 'full':
-      return sendProblem(reply, 'full', { detail: refusal.detail });
+      return { type: 'full', details: { detail: refusal.detail } };
     case 'unavailable':
-      return sendProblem(reply, 'unavailable', { detail: refusal.detail });
+      return { type: 'unavailable', details: { detail: refusal.detail } };
   }
 }
 

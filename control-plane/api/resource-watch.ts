@@ -55,20 +55,26 @@ export class ResourceWatch {
 
   private look(): void {
     const now = byKey(this.list());
-    for (const [key, one] of now) {
-      const before = this.known.get(key);
-      if (before?.version !== one.version) this.tell(before ? 'modified' : 'added', one);
-    }
-    for (const [key, one] of this.known) if (!now.has(key)) this.tell('deleted', one);
+    for (const { type, one } of changesOf(this.known, now))
+      this.clients.send(eventOf(type, one), (namespace) => namespace === undefined || namespace === one.namespace);
     this.known = now;
-  }
-
-  private tell(type: string, one: Watched): void {
-    this.clients.send(eventOf(type, one), (namespace) => namespace === undefined || namespace === one.namespace);
   }
 }
 
-const byKey = (all: readonly Watched[]): Map<string, Watched> =>
+export type ChangeType = 'added' | 'modified' | 'deleted';
+
+export function* changesOf(
+  before: ReadonlyMap<string, Watched>,
+  now: ReadonlyMap<string, Watched>,
+): Generator<{ readonly type: ChangeType; readonly one: Watched }> {
+  for (const [key, one] of now) {
+    const known = before.get(key);
+    if (known?.version !== one.version) yield { type: known ? 'modified' : 'added', one };
+  }
+  for (const [key, one] of before) if (!now.has(key)) yield { type: 'deleted', one };
+}
+
+export const byKey = (all: readonly Watched[]): Map<string, Watched> =>
   new Map(all.map((one) => [`${one.namespace}/${one.name}`, one]));
 
 const eventOf = (type: string, { object }: Watched): string => `event: ${type}\ndata: ${JSON.stringify(object)}\n\n`;

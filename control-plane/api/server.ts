@@ -10,7 +10,7 @@ import type { PolicyService } from '../service/policy-service.ts';
 import type { Redrives } from '../service/redrives.ts';
 import type { RolloutService } from '../service/rollout-service.ts';
 import type { TokenService } from '../service/token-service.ts';
-import { Access, type Denial } from './access.ts';
+import type { Access, Denial } from './access.ts';
 import { accessRoutes } from './access-routes.ts';
 import { deadLetterRoutes } from './dead-letter-routes.ts';
 import { EventStream } from './event-stream.ts';
@@ -24,6 +24,7 @@ import { type Watch, YamlText } from './request-parts.ts';
 import { ResourceWatch } from './resource-watch.ts';
 import { rolloutRoutes } from './rollout-routes.ts';
 import { StaticFiles } from './static-files.ts';
+import { watchedPolicies, watchedRollouts } from './watched-lists.ts';
 
 export interface ApiOptions {
   readonly policies: PolicyService;
@@ -35,13 +36,10 @@ export interface ApiOptions {
   readonly fleet: FleetService;
   readonly tokens: TokenService;
   readonly auditLog: AuditLog;
-  readonly token: string | undefined;
-  readonly isTokenRequired: boolean;
-  readonly isLoopback: boolean;
+  readonly access: Access;
   /** Calls back soon after a policy or a rollout changed; answers how to stop. */
   readonly onResourceChange: (callback: () => void) => () => void;
   readonly isConnected: () => boolean;
-  readonly nowMs: () => number;
   readonly dashboardFolder: string;
   readonly version: string;
   readonly id: string;
@@ -53,9 +51,7 @@ export const bodyBytesMax = 1024 * 1024;
 const requestTimeoutMs = 15_000;
 
 export function createApi(options: ApiOptions): FastifyInstance {
-  const { policies, fleet, token, isLoopback, isConnected, nowMs, version, id, log } = options;
-  const { tokens, auditLog } = options;
-  const access = new Access({ token, tokens, isRequired: options.isTokenRequired, isLoopback, nowMs });
+  const { policies, fleet, tokens, auditLog, access, isConnected, version, id, log } = options;
   const events = new EventStream(() => fleet.snapshot());
   const files = new StaticFiles(options.dashboardFolder);
   const openApi = new OpenApi();
@@ -106,15 +102,8 @@ export function createApi(options: ApiOptions): FastifyInstance {
   fleetRoutes(app, { fleet, events, mayListen, isConnected, isReady: () => policies.isLoaded(), version, id });
   const by = ({ principal }: FastifyRequest): string => principal?.name ?? '';
   accessRoutes(app, { access, tokens, auditLog, by });
-  const policyWatch = new ResourceWatch(() =>
-    policies.list().map((policy) => {
-      const { name, namespace = '', resourceVersion = '' } = policy.metadata;
-      return { namespace, name, version: resourceVersion, object: policy };
-    }),
-  );
-  const rolloutWatch = new ResourceWatch(() =>
-    options.rollouts.list().map((rollout) => ({ ...rollout, version: rollout.resourceVersion, object: rollout })),
-  );
+  const policyWatch = new ResourceWatch(() => watchedPolicies(policies));
+  const rolloutWatch = new ResourceWatch(() => watchedRollouts(options.rollouts));
   const watching =
     (resource: ResourceWatch): Watch =>
     (request, reply, namespace) => {

@@ -6,6 +6,7 @@ import { connect as connectSocket } from 'node:net';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { startTestControlPlane, type TestControlPlane, watchFleet } from '../support/control-plane.ts';
 import { startNatsServer, type TestNatsServer } from '../support/nats-server.ts';
+import { lintOpenApi } from '../support/openapi-lint.ts';
 import { tempDir } from '../support/temp-dir.ts';
 import { until } from '../support/until.ts';
 
@@ -169,5 +170,8 @@ describe('the description', () => {
       ]),
     );
     expect(JSON.stringify(body)).toContain('application/yaml');
+    expect(await lintOpenApi(body)).toEqual([]);
+    const broken = { ...Object(body), paths: { '/a/{b}': { get: { operationId: 'x', responses: {} } } } };
+    expect((await lintOpenApi(broken)).join('\n')).toContain('get /a/{b}: b of the path is not described');
   });
 });
