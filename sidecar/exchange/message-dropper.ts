@@ -77,6 +77,11 @@ export class MessageDropper implements ContentSink, CreditSource {
     return this.sizes.length - this.first;
   }
 
+  /** What memory that takes. */
+  get pinnedBytes(): number {
+    return this.queue === null ? 0 : this.queue.pinnedBytes;
+  }
+
   get isClosed(): boolean {
     return this.sink.isClosed;
   }

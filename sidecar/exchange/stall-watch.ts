@@ -32,6 +32,10 @@ export class StallWatch extends Timer implements ContentSink, CreditSource {
     return this.options.source.messagesDropped ?? 0;
   }
 
+  get pinnedBytes(): number {
+    return this.options.source.pinnedBytes ?? 0;
+  }
+
   get isClosed(): boolean {
     return this.options.sink.isClosed;
   }

@@ -83,7 +83,7 @@ export class Holding implements Holder {
 
   collectQueued(into: Queued[]): void {
     for (const stream of this.table.byId.values()) {
-      const pinnedBytes = stream.queue?.pinnedBytes ?? 0;
+      const pinnedBytes = (stream.queue?.pinnedBytes ?? 0) + (stream.source?.pinnedBytes ?? 0);
       if (pinnedBytes > 0) into.push({ pinnedBytes, letGo: () => this.owner.letStreamGo(stream) });
     }
   }

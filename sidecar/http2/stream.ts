@@ -24,6 +24,8 @@ export interface CreditSource {
   credit(bytes: number): void;
   /** gRPC messages on the way to the stream that were dropped (in shadow: would be), since it was slow. */
   readonly messagesDropped?: number;
+  /** Bytes that it holds for the stream, beside those that the stream has. */
+  readonly pinnedBytes?: number;
 }
 
 /** Why a stream ended early. */

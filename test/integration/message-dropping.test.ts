@@ -2,6 +2,7 @@
  * gRPC messages dropped for slow readers, with a real client and server of gRPC: the sender is never slowed down, what the
  * reader gets is whole and in order, the stream ends as it should, and operators see what was lost.
  */
+import http2 from 'node:http2';
 import type * as grpc from '@grpc/grpc-js';
 import { afterEach, describe, expect, test } from 'vitest';
 import { type EchoService, echoClient, spreadChunks, startEcho } from '../support/echo-service.ts';
@@ -82,6 +83,44 @@ async function metric(sidecar: RunningSidecar, name: string): Promise<number> {
 const dropped = (direction: string, cause: string, upstream = 'shop/web', name = 'dropped'): string =>
   `weir_messages_${name}_total{direction="${direction}",upstream="${upstream}",content="response",cause="${cause}"}`;
 
+/** An app that speaks gRPC by hand: it takes the first message of a call and no more until it is told to. */
+async function pausingApp(): Promise<{
+  address: string;
+  sizes: number[];
+  readOn: () => void;
+  isWaiting: () => boolean;
+}> {
+  let call: http2.ServerHttp2Stream | null = null;
+  const chunks: Buffer[] = [];
+  const sizes: number[] = [];
+  const server = http2.createServer();
+  server.on('stream', (stream) => {
+    call = stream;
+    stream.on('error', () => {});
+    stream.on('data', (chunk: Buffer) => {
+      if (chunks.length === 0) stream.pause();
+      chunks.push(chunk);
+    });
+    stream.on('end', () => {
+      const content = Buffer.concat(chunks);
+      for (let at = 0; at < content.length; at += 5 + sizes.at(-1)!) sizes.push(content.readUInt32BE(at + 1));
+      stream.respond({ ':status': 200, 'content-type': 'application/grpc' }, { waitForTrailers: true });
+      stream.on('wantTrailers', () => stream.sendTrailers({ 'grpc-status': '0' }));
+      stream.end(Buffer.alloc(5));
+    });
+  });
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  closers.push(() => server.close());
+  const at = server.address();
+  const port = typeof at === 'object' && at !== null ? at.port : 0;
+  return {
+    address: `127.0.0.1:${port}`,
+    sizes,
+    readOn: () => call?.resume(),
+    isWaiting: () => chunks.length > 0,
+  };
+}
+
 describe('a slow reader of a stream of gRPC', () => {
   test('gets the newest messages, in order and whole, and its sender never waits', async () => {
     const service = await echo();
@@ -155,5 +194,40 @@ describe('a slow reader of a stream of gRPC', () => {
       const would = await metric(sidecar, dropped('inbound', 'oldest', 'shop/web', 'would_drop'));
       expect(would > 0).toBe(counted);
     }
+  });
+
+  test('may be the app: what its callers send is dropped, and they never wait', async () => {
+    const app = await pausingApp();
+    const sidecar = await sidecarWith(
+      '{ target: { service: web }, inbound: { flowControl: { requestOverflow: { dropOldest: { messagesMax: 20 } } } } }',
+      '--app',
+      app.address,
+    );
+    const client = echoClient(sidecar.inbound);
+    closers.push(() => client.close());
+    const end = new Promise<grpc.ServiceError | null>((resolve) => {
+      const call = client.collect((error) => resolve(error));
+      let sent = 0;
+      const more = (): void => {
+        while (sent < 1000) {
+          sent++;
+          // Of growing size, so that sizes tell which arrived.
+          if (!call.write({ data: Buffer.alloc(4000 + sent) })) return void call.once('drain', more);
+        }
+        call.end();
+      };
+      more();
+    });
+    await until(() => app.isWaiting(), { what: 'the app has the first' });
+    const counter =
+      'weir_messages_dropped_total{direction="inbound",upstream="shop/web",content="request",cause="oldest"}';
+    await until(async () => (await metric(sidecar, counter)) > 900, { what: 'most of what comes is dropped' });
+    app.readOn();
+    expect(await end).toBeNull();
+    const { sizes } = app;
+    expect(sizes).toEqual([...new Set(sizes)].sort((a, b) => a - b));
+    expect(sizes.length + (await metric(sidecar, counter))).toBe(1000);
+    // The newest twenty are there, to the last.
+    expect(sizes.at(-1)! - sizes.at(-20)!).toBe(19);
   });
 });

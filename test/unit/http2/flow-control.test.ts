@@ -202,6 +202,24 @@ describe('the budget of the process', () => {
     expect(budget.streamsLetGo).toBe(1);
     expect(budget.usedBytes).toBeLessThanOrEqual(0.9 * 512 * kib);
   });
+
+  test('counts what a stream’s source holds for it, which goes with the stream', () => {
+    const budget = new FlowBudget(512 * kib);
+    const peers = rig(budget);
+    const streams = [200, 16].map((size) => {
+      const { down, seen } = upload(peers, 0);
+      down.sendHeaders(HeaderList.of([[':status', '200']]), false);
+      down.sendData(Buffer.alloc(65_535 + size * kib), 0, 65_535 + size * kib, false);
+      return { down, seen };
+    });
+    const heldBytes = 300 * kib;
+    streams[1]!.down.source = { credit() {}, pinnedBytes: heldBytes };
+    streams[1]!.seen.onReset = () => budget.release(heldBytes);
+    budget.charge(heldBytes);
+    budget.relieve();
+    expect(streams.map(({ down }) => down.isDead)).toEqual([false, true]);
+    expect(budget.usedBytes).toBeLessThanOrEqual(0.9 * 512 * kib);
+  });
 });
 
 describe('a stall', () => {
