@@ -126,8 +126,6 @@ export class Leadership implements TargetLeadership {
 
   private begin(request: LeaseRequest): void {
     const asked = this.perform(request).then((result) => {
-      // The bucket may be gone: look before the next write.
-      if (result.kind === 'failed') this.createdMs = 0;
       this.leases.onResult(request.group, request.id, result, this.options.clock.nowMs());
       this.asking.delete(asked);
       this.tellChange();
@@ -198,8 +196,9 @@ export class Leadership implements TargetLeadership {
 
   private async read(key: string): Promise<LeaseResult> {
     const [state, entry] = await Promise.all([this.bucket.state(), this.bucket.get(key)]);
+    // Zero: it is gone, and has to be made before anything else.
+    this.createdMs = state?.createdMs ?? 0;
     if (!state) return { kind: 'failed' };
-    this.createdMs = state.createdMs;
     const record = entry ? readLease(entry.value) : null;
     return { kind: 'read', revision: entry?.revision ?? 0, record, streamCreatedMs: state.createdMs };
   }
