@@ -3,7 +3,7 @@
  * out for the whole fleet, and the breaker stays closed: half a service is better than none.
  */
 import type { EndpointCounts } from '../../proto/fleet-messages.ts';
-import { CallerCounts, type IntervalCounts } from './caller-counts.ts';
+import { CallerCounts } from './caller-counts.ts';
 
 /** Endpoints of one target that are counted apart; failures of the others count as those of the rest. */
 export const endpointsMax = 256;
@@ -13,10 +13,12 @@ const requestsMin = 2;
 const restRequestsMin = 10;
 /** Then it is tried again. */
 export const ejectedForMs = 10_000;
+const sureAfterMs = 200;
 const idleMs = 10_000;
 
 export class FailingEndpoints {
   private readonly counts = new Map<string, CallerCounts>();
+  private confinedSinceMs = Number.POSITIVE_INFINITY;
   private readonly untilMs = new Map<string, number>();
 
   hear(endpoints: readonly EndpointCounts[], intervalMs: number, nowMs: number): void {
@@ -24,7 +26,7 @@ export class FailingEndpoints {
       if (fail > n) continue;
       let known = this.counts.get(address);
       if (known === undefined) {
-        if (fail === 0 || !this.hasRoom(nowMs)) continue;
+        if (!this.hasRoom(nowMs)) continue;
         known = new CallerCounts();
         this.counts.set(address, known);
       }
@@ -33,18 +35,26 @@ export class FailingEndpoints {
     }
   }
 
-  /** Those that fail, when the others serve; none when it is not so. `all`: everything in the window. */
-  confined(all: Omit<IntervalCounts, 'intervalMs'>, windowMs: number, nowMs: number): string[] {
+  /**
+   * Those that fail, when others are seen to serve; none when it is not so. Only what was said of endpoints counts, and
+   * it must have been so for a moment: when all go down, some do before the others.
+   */
+  confined(windowMs: number, nowMs: number): { readonly failing: readonly string[]; readonly isSure: boolean } {
     const failing: string[] = [];
-    let { n, fail } = all;
+    let n = 0;
+    let fail = 0;
     for (const [address, counts] of this.counts) {
       const seen = counts.within(windowMs, nowMs);
-      if (seen.n < requestsMin || seen.fail < failShareMin * seen.n) continue;
-      failing.push(address);
-      n -= seen.n;
-      fail -= seen.fail;
+      if (seen.n >= requestsMin && seen.fail >= failShareMin * seen.n) failing.push(address);
+      else {
+        n += seen.n;
+        fail += seen.fail;
+      }
     }
-    return failing.length > 0 && n >= restRequestsMin && fail <= restFailShareMax * n ? failing : [];
+    const isConfined = failing.length > 0 && n >= restRequestsMin && fail <= restFailShareMax * n;
+    if (!isConfined) this.confinedSinceMs = Number.POSITIVE_INFINITY;
+    else if (this.confinedSinceMs > nowMs) this.confinedSinceMs = nowMs;
+    return { failing: isConfined ? failing : [], isSure: nowMs - this.confinedSinceMs >= sureAfterMs };
   }
 
   eject(addresses: readonly string[], nowMs: number): void {

@@ -169,11 +169,9 @@ export class FleetTarget {
       this.askUntilMs = nowMs + askForMs;
     }
     if (finding.open) {
-      const confined = this.endpoints.confined(finding, finding.windowMs, nowMs);
-      if (confined.length > 0) {
-        this.endpoints.eject(confined, nowMs);
-        voters.clearCounts('');
-        this.hasNews = true;
+      const { failing, isSure } = this.endpoints.confined(finding.windowMs, nowMs);
+      if (failing.length > 0) {
+        if (isSure) this.eject(failing, nowMs);
         return [];
       }
       const isVouched = this.witnesses.vouch(finding.windowMs, nowMs);
@@ -182,6 +180,12 @@ export class FleetTarget {
       }
     }
     return zones.size > 1 ? this.openZones(zones, scene) : [];
+  }
+
+  private eject(addresses: readonly string[], nowMs: number): void {
+    this.endpoints.eject(addresses, nowMs);
+    this.voters.clearCounts('');
+    this.hasNews = true;
   }
 
   private openZones(zones: ReadonlySet<string>, scene: BreakerScene): FleetBreaker[] {

@@ -13,6 +13,8 @@ const stageFewMs = 500;
 /** So long a stage is held at most before its plain ratio decides. */
 const stageMaxMs = 2000;
 const requestsMin = 10;
+/** As good, when none of them failed. */
+const requestsFew = 3;
 const failShareMax = 0.1;
 
 export type StageResult = 'wait' | 'advance' | 'failed';
@@ -51,7 +53,8 @@ export class RampStage {
     const isFine = fail <= failShareMax * n && shed <= failShareMax * (n + shed);
     if (ageMs >= stageMaxMs) return fail > 1 && fail > failShareMax * n ? 'failed' : 'advance';
     if (!isFine) return 'wait';
-    return ageMs >= (n >= requestsMin ? stageMinMs : stageFewMs) ? 'advance' : 'wait';
+    const isEnough = n >= requestsMin || (n >= requestsFew && fail === 0);
+    return ageMs >= (isEnough ? stageMinMs : stageFewMs) ? 'advance' : 'wait';
   }
 }
 

@@ -7,7 +7,10 @@
  */
 import type { Voter } from './voters.ts';
 
-const windowMs = 2000;
+/** The shorter one for callers that said enough in it. */
+const windowsMs = [1000, 2000] as const;
+const windowMs = windowsMs[1];
+const enough = 4;
 const failuresMin = 2;
 /** So far above the median, which itself is below: the rest is well. */
 const aboveMedian = 0.4;
@@ -39,7 +42,8 @@ export class Suspects {
     const shares: number[] = [];
     const shareOf = new Map<string, number>();
     for (const [key, voter] of voters) {
-      const { n, fail } = voter.within(windowMs, nowMs);
+      const recent = voter.within(windowsMs[0], nowMs);
+      const { n, fail } = recent.n >= enough ? recent : voter.within(windowMs, nowMs);
       if (n <= 0) continue;
       const share = fail / n;
       shares.push(share);

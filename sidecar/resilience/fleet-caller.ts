@@ -6,15 +6,7 @@
  *   in    verdicts · grants, which answer a report · others' results
  */
 import { blankCounts } from '../../proto/fleet-blanks.ts';
-import type {
-  Draft,
-  Grant,
-  Identity,
-  Report,
-  TargetCounts as Row,
-  SlotResult,
-  Verdict,
-} from '../../proto/fleet-messages.ts';
+import type { Grant, Identity, Report, TargetCounts as Row, SlotResult, Verdict } from '../../proto/fleet-messages.ts';
 import type { Random } from '../../proto/kernel/random.ts';
 import { serviceKey, shardOf } from '../../proto/subjects.ts';
 import { FleetStanding, type FleetTarget } from './fleet-standing.ts';
@@ -38,9 +30,11 @@ export interface FleetCallerOptions {
   readonly nextSeq: () => number;
 }
 
+export type SaidReport = Omit<Report, 'v' | 'quotas'>;
+
 export type Outgoing =
-  | { readonly kind: 'report'; readonly shard: number; readonly report: Draft<Report> }
-  | { readonly kind: 'slot'; readonly target: string; readonly result: Draft<SlotResult> }
+  | { readonly kind: 'report'; readonly shard: number; readonly report: SaidReport }
+  | { readonly kind: 'slot'; readonly target: string; readonly result: Omit<SlotResult, 'v'> }
   /** To ask it how it is, and to record the answer with its breaker as that probe. */
   | { readonly kind: 'check'; readonly target: FleetTarget; readonly generation: number };
 
@@ -183,7 +177,7 @@ export class FleetCaller {
     this.send(shard.number, { epochSeen, intervalMs, targets }, nowMs, out);
   }
 
-  private send(shard: number, report: Draft<Report>, nowMs: number, out: Outgoing[]): void {
+  private send(shard: number, report: Omit<SaidReport, 'identity' | 'seq'>, nowMs: number, out: Outgoing[]): void {
     const seq = this.nextSeq();
     this.sentSeq[seq % sentKept] = seq;
     this.sentAtMs[seq % sentKept] = nowMs;

@@ -57,7 +57,7 @@ export class FleetStanding {
   private members = 0;
   private rankHash = '';
   private skewsMs: number[] = [];
-  /** Share of the time until each goes alone; drawn once per opening, so that not all do at once. */
+  /** Drawn once per opening, so that not all callers do the same at once. */
   private patience = 0;
   private patienceHash = '';
   private readonly demand = new DemandRate();
@@ -240,7 +240,8 @@ export class FleetStanding {
     const allow = ramp === null ? verdict.allow : ramp.allow;
     const { perSecond: demandPerSecond } = this.demand;
     const text = evidence?.text ?? '';
-    breaker.applyFleet({ state, generation, epoch, ttlMs, allow, coolMs, evidence: text, demandPerSecond }, nowMs);
+    const share = { allow, demandPerSecond, headStart: this.patience };
+    breaker.applyFleet({ state, generation, epoch, ttlMs, coolMs, evidence: text, ...share }, nowMs);
   }
 
   private trySlot(breaker: Breaker, nowMs: number, wallMs: number): void {

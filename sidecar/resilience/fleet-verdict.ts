@@ -25,6 +25,8 @@ export interface FleetVerdictInput {
   readonly coolMs?: number;
   /** Requests a second that were wanted before it opened; not known when left out. */
   readonly demandPerSecond?: number;
+  /** In ramp: 0..1 of a request to begin with, another for each caller, so that rare ones do not all begin late. */
+  readonly headStart?: number;
 }
 
 /** How long probes and the way back may take is not known. */
@@ -57,7 +59,7 @@ export class FleetVerdict {
       this.coolUntilMs = nowMs + (input.coolMs ?? 0);
     }
     if (state !== this.state) {
-      this.carried = 0;
+      this.carried = input.headStart ?? 0;
       this.carriedAtMs = nowMs;
     }
     this.state = state;

@@ -20,13 +20,16 @@ export class OwnRamp {
   /** True when there is something to tell the breaker. */
   tick(hasFailed: boolean, nowMs: number): boolean {
     if (this.state !== 'ramp') return false;
-    const isNew = !this.isTold;
-    this.isTold = true;
+    if (!this.isTold) {
+      // Until it is told, the breaker is shut for what was before.
+      this.isTold = true;
+      return true;
+    }
     if (hasFailed) {
       this.state = 'open';
       return true;
     }
-    if (nowMs - this.sinceMs < stageMs) return isNew;
+    if (nowMs - this.sinceMs < stageMs) return false;
     this.sinceMs = nowMs;
     if (this.allow >= 1) this.state = 'closed';
     else this.allow = Math.min(1, this.allow * 2);

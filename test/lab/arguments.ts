@@ -1,5 +1,6 @@
 /** The lab's command line. */
 import { parseArgs } from 'node:util';
+import { fleetScenarios } from './fleet/scenarios/index.ts';
 import { weirName } from './policies.ts';
 import { scenarios } from './scenarios/index.ts';
 
@@ -20,7 +21,8 @@ export type ParsedArguments =
 
 const seedsMax = 100;
 const defaultSeeds = 5;
-const scenarioLines = scenarios.map(({ id, title }) => `  ${String(id).padStart(2)}  ${title}`);
+const all = [...scenarios, ...fleetScenarios].sort((a, b) => a.id - b.id);
+const scenarioLines = all.map(({ id, title }) => `  ${String(id).padStart(2)}  ${title}`);
 
 export const usage = `Usage: npm run lab -- [options]
 
@@ -87,7 +89,7 @@ export function parseArguments(args: readonly string[]): ParsedArguments {
 }
 
 function scenarioIds(text: string | undefined, errors: string[]): readonly number[] {
-  const known = scenarios.map(({ id }) => id);
+  const known = all.map(({ id }) => id);
   if (text === undefined) return known;
   const wanted = text.split(',').map((word) => word.trim());
   const unknown = wanted.filter((word) => !known.some((id) => String(id) === word));

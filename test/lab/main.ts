@@ -7,6 +7,8 @@
 import { Progress } from '../bench/progress.ts';
 import { type LabOptions, parseArguments, usage } from './arguments.ts';
 import { type Contestant, contestants, liveScenarios, takesPart } from './contestants.ts';
+import { resultOf } from './fleet/fleet-scenario.ts';
+import { fleetScenarios } from './fleet/scenarios/index.ts';
 import { refusedWishes, weirName } from './policies.ts';
 import { writePlots } from './report/plots.ts';
 import { renderScenario, toJsonRows } from './report/table.ts';
@@ -30,7 +32,8 @@ async function run(options: LabOptions): Promise<number> {
   const all = contestants(options.live);
   const results: ScenarioResult[] = [];
   const plots: string[] = [];
-  const left = options.scenarios.filter((id) => !wanted.some((scenario) => scenario.id === id));
+  const ofFleet = options.live ? [] : fleetScenarios.filter(({ id }) => options.scenarios.includes(id));
+  const left = options.scenarios.filter((id) => ![...wanted, ...ofFleet].some((scenario) => scenario.id === id));
   if (left.length > 0) console.log(`in simulated time only: ${left.join(', ')}`);
   for (const { policy, absent } of all.filter((one) =>
     wanted.some((scenario) => takesPart(one, scenario, options.compare)),
@@ -48,6 +51,14 @@ async function run(options: LabOptions): Promise<number> {
     console.log(`\n${renderScenario(found)}`);
     results.push(...found);
     plots.push(...writePlots(options.out, found));
+  }
+  for (const scenario of ofFleet) {
+    progress.begin(`scenario ${scenario.id}: ${scenario.title}`);
+    const measures = scenario.measure(options.short ? 'short' : 'full', (step) => progress.step(step));
+    const found = resultOf(scenario, measures, weirName);
+    progress.clear();
+    console.log(`\n${renderScenario([found])}`);
+    results.push(found);
   }
   const missed = results
     .filter(({ policy }) => policy === weirName)
