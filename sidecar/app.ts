@@ -50,7 +50,7 @@ export class Sidecar {
             parker,
             common: null,
           })
-        : new Workers({ config, meshToken, seed, filePolicies, log });
+        : new Workers({ config, meshToken, seed, filePolicies, log, parker, incarnation: facts.incarnation });
     this.control = new ControlSide({
       config,
       secrets,

@@ -171,7 +171,7 @@ export class ControlSide {
       drain,
       isConnected: () => this.link?.connected ?? false,
       queues: () => ({
-        memoryBytes: this.options.parker.memory.heldBytes,
+        memoryBytes: this.options.plane.parkingBytes,
         delivered: this.queues?.delivered ?? noQueues,
         stored: this.queues?.stored ?? null,
         service: config.service,

@@ -1,5 +1,6 @@
 /** What a data plane is made of, whether it carries all requests or is one of several threads. */
 import type { Log } from '../proto/kernel/log-format.ts';
+import type { PolicySpec } from '../proto/policy/schema.ts';
 import type { Seat } from './admission/seat.ts';
 import type { SidecarConfig } from './config.ts';
 import type { Parker } from './exchange/parker.ts';
@@ -41,4 +42,14 @@ export interface ListeningAddresses {
   inbound?: string;
   outbound?: string;
   upstreams?: Readonly<Record<string, string>>;
+}
+
+export interface WorkersOptions {
+  readonly config: SidecarConfig;
+  readonly meshToken: string | undefined;
+  readonly seed: number;
+  readonly filePolicies: ReadonlyMap<string, PolicySpec>;
+  readonly log: Log;
+  readonly parker: Parker;
+  readonly incarnation: string;
 }

@@ -277,6 +277,10 @@ export class DataPlane implements Plane {
     return { shedShare: this.shedder.share, cause: this.shedder.cause, heapShare: heapShare() };
   }
 
+  get parkingBytes(): number {
+    return this.options.parker?.memory.heldBytes ?? 0;
+  }
+
   get limitTrips(): Float64Array {
     return limitTrips.counts;
   }

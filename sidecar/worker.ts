@@ -9,6 +9,7 @@ import { alignClock, tick } from './io/clock.ts';
 import { readingsOf } from './io/plane-readings.ts';
 import { MainLink } from './io/threads/main-link.ts';
 import type { ToWorker, WorkerStart } from './io/threads/messages.ts';
+import { WorkerParker } from './io/threads/worker-parker.ts';
 
 if (parentPort !== null) await work(parentPort, workerData);
 
@@ -17,13 +18,14 @@ async function work(port: MessagePort, start: WorkerStart): Promise<void> {
   const { config, memory } = start;
   const main = new MainLink(port);
   const rows = new Map(memory.targets);
+  const parker = new WorkerParker(start, (message) => main.say(message));
   const plane = new DataPlane({
     config,
     meshToken: start.meshToken,
     seed: start.seed,
     policies: start.policies,
     log: main.log(config.logLevel),
-    parker: null,
+    parker,
     common: {
       seat: { index: start.seat, count: start.seats, wake: (seat) => main.wake(seat) },
       keySeeds: start.keySeeds,
@@ -77,6 +79,15 @@ async function work(port: MessagePort, start: WorkerStart): Promise<void> {
       case 'recorded':
         main.say({ kind: 'recorded', id: message.id, recorded: plane.recordedTraffic() });
         break;
+      case 'parked':
+        parker.onResult(message.id, message.result);
+        break;
+      case 'deliver': {
+        // It came as a copy, which is no Buffer.
+        const request = { ...message.request, body: Buffer.from(message.request.body) };
+        main.say({ kind: 'delivered', id: message.id, end: await plane.deliver(request) });
+        break;
+      }
       case 'drain':
         plane.drain();
         main.say({ kind: 'readings', readings: readingsOf(plane) });

@@ -15,8 +15,8 @@ import { XorShift32 } from '../proto/kernel/random.ts';
 import type { PolicySpec } from '../proto/policy/schema.ts';
 import { DeliveryCredit } from './admission/delivery-credit.ts';
 import { overseer } from './admission/seat.ts';
-import { type SidecarConfig, serviceNameOf, splitPair } from './config.ts';
-import type { ListeningAddresses } from './data-plane-options.ts';
+import { serviceNameOf, splitPair } from './config.ts';
+import type { ListeningAddresses, WorkersOptions } from './data-plane-options.ts';
 import { ContextTable } from './exchange/context-table.ts';
 import { type Target, Targets } from './exchange/targets.ts';
 import { mergeRecorded, type RecordedTraffic } from './exchange/traffic-recording.ts';
@@ -29,9 +29,10 @@ import type { Plane, WorkerReading } from './io/plane.ts';
 import { type PlaneReadings, sumOf } from './io/plane-readings.ts';
 import { accessLimiterBytes } from './io/request-log.ts';
 import { type BoundSocket, bindSocket } from './io/threads/descriptors.ts';
-import type { FromWorker, WorkerStart } from './io/threads/messages.ts';
+import type { FromWorker, ToWorker, WorkerStart } from './io/threads/messages.ts';
 import { Rounds } from './io/threads/rounds.ts';
 import { SummedTraffic } from './io/threads/summed-traffic.ts';
+import { ThreadQueues } from './io/threads/thread-queues.ts';
 import { type SeatOwner, WorkerSeat } from './io/threads/worker-seat.ts';
 import { placesOf } from './places.ts';
 import type { Sharing } from './policy/sharing.ts';
@@ -39,21 +40,13 @@ import { LivePolicy, type PolicyOrigin, type StandingPolicy } from './policy/swa
 import { AuthorityMap } from './routing/authority.ts';
 import { Cluster, type EndpointInput } from './routing/cluster.ts';
 
-export interface WorkersOptions {
-  readonly config: SidecarConfig;
-  readonly meshToken: string | undefined;
-  readonly seed: number;
-  readonly filePolicies: ReadonlyMap<string, PolicySpec>;
-  readonly log: Log;
-}
-
 export class Workers implements Plane, SeatOwner {
   readonly entry = new URL('./worker.js', import.meta.url);
   readonly policy: LivePolicy;
   readonly delivery: DeliveryCredit;
   readonly targets: Targets;
   readonly random: XorShift32;
-  readonly deliver = null;
+  readonly deliver: Plane['deliver'] = (request) => this.queues.deliver(request);
   onBreakerTransition: ((target: string) => void) | null = null;
 
   private readonly options: WorkersOptions;
@@ -75,6 +68,7 @@ export class Workers implements Plane, SeatOwner {
   private readonly rounds = new Rounds<string>();
   private readonly views = new Rounds<StreamView[]>();
   private readonly recordings = new Rounds<RecordedTraffic>();
+  private readonly queues: ThreadQueues;
   private readonly breakerLog: BreakerLog;
   private readonly sockets = new Map<string, BoundSocket>();
   private isDraining = false;
@@ -93,6 +87,8 @@ export class Workers implements Plane, SeatOwner {
     this.outboundUnrouted = new SummedTraffic(new TrafficStats('outbound', 'unknown'), this.rowPerSeat());
     this.delivery = new DeliveryCredit(this.deliveryMemory);
     this.delivery.open();
+    const post = (seat: number, message: ToWorker): void => this.seats[seat]!.post(message);
+    this.queues = new ThreadQueues({ ...options, seats: this.count, post, running: () => this.running() });
     this.policy = new LivePolicy(config.service, undefined, this.sharing('inbound'));
     const authorities = new AuthorityMap({ namespace: serviceNameOf(config).namespace });
     this.targets = new Targets(authorities, (key) => this.createMirror(key));
@@ -125,6 +121,7 @@ export class Workers implements Plane, SeatOwner {
   }
 
   async close(): Promise<void> {
+    this.queues.close();
     await Promise.all(this.seats.map((seat) => seat.close()));
     for (const rounds of [this.rounds, this.views, this.recordings]) rounds.close();
     for (const socket of this.sockets.values()) socket.close();
@@ -237,6 +234,10 @@ export class Workers implements Plane, SeatOwner {
     return mostHeld((await this.askAll(this.views, 'streams')).flat());
   }
 
+  get parkingBytes(): number {
+    return this.queues.heldBytes;
+  }
+
   get limitTrips(): Float64Array {
     return this.readings.limitTrips;
   }
@@ -272,6 +273,7 @@ export class Workers implements Plane, SeatOwner {
       policies: new Map([...this.standing.keys()].map((target) => [target, this.standingOf(target)])),
       endpoints: this.endpoints,
       isDraining: this.isDraining,
+      parking: this.queues.start,
     };
   }
 
@@ -288,6 +290,10 @@ export class Workers implements Plane, SeatOwner {
         break;
       case 'recorded':
         this.recordings.answer(message.id, seat, message.recorded);
+        break;
+      case 'park':
+      case 'delivered':
+        this.queues.onMessage(seat, message);
         break;
       case 'target':
         this.onTargetUsed(seat, message.target, message.traffic);
@@ -328,6 +334,7 @@ export class Workers implements Plane, SeatOwner {
     }
     this.policy.abandon(seat, tick());
     this.notYetDraining.delete(seat);
+    this.queues.leave(seat);
     for (const rounds of [this.rounds, this.views, this.recordings]) rounds.leave(seat);
   }
 

@@ -56,19 +56,25 @@ export interface MayPark {
 /** What the content of requests that may be parked holds in this process. At the bound a request is not parkable. */
 export class ParkingMemory {
   readonly bytesMax: number;
-  heldBytes = 0;
+  /** One number, which another thread may read. */
+  private readonly held: Int32Array;
 
-  constructor(bytesMax: number) {
+  constructor(bytesMax: number, held: Int32Array = new Int32Array(1)) {
     this.bytesMax = bytesMax;
+    this.held = held;
+  }
+
+  get heldBytes(): number {
+    return this.held[0]!;
   }
 
   tryTake(bytes: number): boolean {
     if (this.heldBytes + bytes > this.bytesMax) return false;
-    this.heldBytes += bytes;
+    this.held[0]! += bytes;
     return true;
   }
 
   give(bytes: number): void {
-    this.heldBytes -= bytes;
+    this.held[0]! -= bytes;
   }
 }

@@ -47,5 +47,7 @@ export interface Plane extends PlaneReadings {
   applyPolicy(target: string, spec: PolicySpec | null, origin: PolicyOrigin, nowMs: number): Promise<void> | undefined;
   /** Gives the app a request that has no caller; null where that cannot be done. */
   readonly deliver: ((request: DeliveryRequest) => Promise<DeliveryEnd>) | null;
+  /** Content kept for requests that may be parked. */
+  readonly parkingBytes: number;
   setEndpoints(target: string, list: readonly EndpointInput[]): void;
 }

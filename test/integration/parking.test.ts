@@ -1,10 +1,23 @@
 /** Requests that a service cannot take: parked, delivered when it can, and dead when it never will. Real sockets and NATS. */
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { headers } from 'nats';
 import { afterEach, describe, expect, it } from 'vitest';
 import { encodeParked, parkedHeader } from '../../proto/parked.ts';
 import { redeliveriesAtOnceMax } from '../../sidecar/io/queue/redelivery.ts';
-import { type MeshOfTwo, metricsOf, startCountingApp, startMeshOfTwo } from '../support/mesh-of-two.ts';
+import { startTestControlPlane } from '../support/control-plane.ts';
+import {
+  type MeshOfTwo,
+  metricsOf,
+  type Reply,
+  send,
+  startCountingApp,
+  startMeshOfTwo,
+} from '../support/mesh-of-two.ts';
+import { startNatsServer } from '../support/nats-server.ts';
 import { parkedRequest } from '../support/parked-request.ts';
+import { startWeir, text, type WeirProcess } from '../support/process.ts';
+import { tempDir } from '../support/temp-dir.ts';
 import { until } from '../support/until.ts';
 
 const cleanups: (() => unknown)[] = [];
@@ -91,6 +104,43 @@ describe('a parked request', () => {
         .map((reason) => `weir_dead_letters_total{queue="retry",reason="${reason}"} 1`)
         .join('\n'),
     );
+  });
+});
+
+describe('a proxy of several threads', () => {
+  it('parks and delivers as one of one thread', async () => {
+    const app = await startCountingApp();
+    cleanups.push(() => app.stop());
+    const nats = await startNatsServer();
+    const control = await startTestControlPlane(nats.url);
+    cleanups.push(
+      () => nats.stop(),
+      () => control.close(),
+    );
+    await control.isReady();
+    const file = join(tempDir('policy').path, 'pay.yaml');
+    writeFileSync(file, policyOf(''));
+    const doors = ['inbound', 'outbound', 'health', 'metrics', 'admin'].flatMap((door) => [`--${door}`, '127.0.0.1:0']);
+    const sidecar = async (...more: string[]): Promise<WeirProcess> => {
+      const all = ['sidecar', ...doors, '--nats', nats.url, '--policy', file, '--concurrency', '2', ...more];
+      const started = await startWeir(all);
+      cleanups.push(() => started.stop());
+      return started;
+    };
+    await sidecar('--service', 'shop/pay', '--app', app.address);
+    const caller = await sidecar('--service', 'shop/caller', '--endpoint', 'shop/pay=127.0.0.1:1');
+    const post = (body: string): Promise<Reply> =>
+      send(text(caller.listening, 'outbound'), { method: 'POST', path: '/', headers: { host: 'pay' } }, body);
+    // Until there is a connection, nothing can be parked.
+    await until(async () => (await post('0')).status === 202, { what: 'one is parked', timeoutMs: 10_000 });
+    const replies = await Promise.all(Array.from({ length: 40 }, (_, i) => post(String(i + 1))));
+    expect(new Set(replies.map(({ status }) => status))).toEqual(new Set([202]));
+    expect(new Set(replies.map(({ headers: seen }) => seen['weir-parked'])).size).toBe(40);
+    await until(() => new Set(app.seen.map(({ body }) => body)).size === 41, {
+      what: 'all are delivered',
+      timeoutMs: 10_000,
+    });
+    expect(app.seen.length).toBe(41);
   });
 });
 

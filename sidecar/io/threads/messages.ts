@@ -5,6 +5,8 @@
 import type { MessagePort } from 'node:worker_threads';
 import type { LogFields, LogLevel } from '../../../proto/kernel/log-format.ts';
 import type { SidecarConfig } from '../../config.ts';
+import type { DeliveryEnd } from '../../exchange/delivery.ts';
+import type { Parkable } from '../../exchange/parker.ts';
 import type { RecordedTraffic } from '../../exchange/traffic-recording.ts';
 import type { StreamView } from '../../http2/flow-view.ts';
 import type { StandingPolicy } from '../../policy/swap.ts';
@@ -12,6 +14,7 @@ import type { BreakerTransition } from '../../resilience/breaker.ts';
 import type { TargetCountsView } from '../../resilience/target-counts.ts';
 import type { EndpointInput } from '../../routing/cluster.ts';
 import type { PlaneReadings } from '../plane-readings.ts';
+import type { DeliveryRequest } from '../queue/deliveries.ts';
 
 /** Memory that outlives the worker at this seat: its successor goes on counting there. */
 export interface SeatMemory {
@@ -40,6 +43,7 @@ export interface WorkerStart {
   readonly policies: ReadonlyMap<string, StandingPolicy>;
   readonly endpoints: ReadonlyMap<string, readonly EndpointInput[]>;
   readonly isDraining: boolean;
+  readonly parking: { readonly incarnation: string; readonly reach: SharedArrayBuffer };
 }
 
 export type ToWorker =
@@ -51,6 +55,9 @@ export type ToWorker =
   | { readonly kind: 'granted' }
   | { readonly kind: 'streams'; readonly id: number }
   | { readonly kind: 'recorded'; readonly id: number }
+  /** What became of a request that it parked. */
+  | { readonly kind: 'parked'; readonly id: number; readonly result: number }
+  | { readonly kind: 'deliver'; readonly id: number; readonly request: DeliveryRequest }
   | { readonly kind: 'drain' }
   | { readonly kind: 'close' };
 
@@ -64,6 +71,14 @@ export type FromWorker =
   | { readonly kind: 'recorded'; readonly id: number; readonly recorded: RecordedTraffic }
   /** The first request for a target, in this worker. */
   | { readonly kind: 'target'; readonly target: string; readonly traffic: SharedArrayBuffer }
+  | {
+      readonly kind: 'park';
+      readonly id: number;
+      readonly request: Parkable;
+      readonly body: Uint8Array;
+      readonly messagesMax: number;
+    }
+  | { readonly kind: 'delivered'; readonly id: number; readonly end: DeliveryEnd }
   | { readonly kind: 'counts'; readonly target: string; readonly counts: TargetCountsView }
   | {
       readonly kind: 'transition';
