@@ -22,9 +22,8 @@ import { assert } from '../../proto/kernel/assert.ts';
 import { type Random, XorShift32 } from '../../proto/kernel/random.ts';
 import { Reason } from '../../proto/reasons.ts';
 import { Tier, tierCount } from '../../proto/tiers.ts';
-import { type AlgorithmSettings, createLimit } from './concurrency/algorithm.ts';
+import { type AdmissionSettings, algorithmOf, isSameLimit } from './admission-settings.ts';
 import type { ConcurrencyLimit } from './concurrency/concurrency-limit.ts';
-import { FixedLimit } from './concurrency/fixed-limit.ts';
 import type { DeliveryCredit } from './delivery-credit.ts';
 import { Discipline } from './discipline.ts';
 import { Eviction, type Newcomer } from './eviction.ts';
@@ -35,24 +34,25 @@ import { StreamSeats } from './stream-seats.ts';
 import { WaitQueue } from './wait-queue.ts';
 import type { Waiter } from './waiter.ts';
 
+export type { AdmissionSettings } from './admission-settings.ts';
 export type { QueueSettings } from './queue-settings.ts';
 export type { Waiter } from './waiter.ts';
 
 /** What enter() answers beside a Reason code (> 0). */
 export const Decision = { admitted: 0, queued: -1 } as const;
 
-export interface AdmissionSettings {
-  /** Requests in flight at once. */
-  readonly limit: number;
-  /** Finds the limit instead. */
-  readonly algorithm?: AlgorithmSettings;
-  /** How long the permit of a request that nobody waits for stays with the app's work on it; 0 = not at all. */
-  readonly abandonAfterMs?: number;
-  /** Long streams beside the limit. */
-  readonly streamsMax?: number;
-  readonly queue: QueueSettings | null;
-  /** Those who enter go on whatever the answer; what they hear says only what would have been. Takes no delivery credit. */
-  readonly shadow?: boolean;
+/** Who else has part in it, and where it keeps its numbers. */
+export interface AdmissionOptions {
+  /** Of the thread among those that share the limit; default: there is no other. */
+  readonly seat?: Seat;
+  /** `bytesFor(seats)`, zeroed, or that of the threads with whom the limit is shared. */
+  readonly memory?: ArrayBufferLike | undefined;
+  /** Picks whom a full queue drops, if it is asked to. */
+  readonly random?: Random | undefined;
+  /** Of the algorithm that finds the limit. */
+  readonly cells?: Float64Array | undefined;
+  /** How many requests the app wants; null: as many as come. */
+  readonly delivery?: DeliveryCredit | null;
 }
 
 /** Before anything has been measured. */
@@ -84,18 +84,10 @@ export class Admission {
     return PermitLedger.bytesFor(seats) + StreamSeats.bytesFor(seats);
   }
 
-  /**
-   * With `memory`, the limit is shared by all who have the same; `cells` are those of its algorithm. `random` picks whom a
-   * full queue drops, if asked to; `delivery` counts what the app wants.
-   */
-  constructor(
-    settings: AdmissionSettings,
-    seat: Seat = alone,
-    memory: ArrayBufferLike = new ArrayBuffer(Admission.bytesFor(seat.count)),
-    random: Random = new XorShift32(ownerOf(seat)),
-    cells?: Float64Array,
-    delivery: DeliveryCredit | null = null,
-  ) {
+  constructor(settings: AdmissionSettings, options: AdmissionOptions = {}) {
+    const { seat = alone, cells, delivery = null } = options;
+    const { memory = new ArrayBuffer(Admission.bytesFor(seat.count)), random = new XorShift32(ownerOf(seat)) } =
+      options;
     this.settings = settings;
     this.algorithm = algorithmOf(settings, cells);
     this.streams = new StreamSeats(seat, memory, PermitLedger.bytesFor(seat.count));
@@ -114,8 +106,12 @@ export class Admission {
     return this.algorithm.baseRttMs;
   }
 
+  get isShadow(): boolean {
+    return this.settings.shadow === true;
+  }
+
   get abandonAfterMs(): number {
-    return this.settings.shadow ? 0 : (this.settings.abandonAfterMs ?? 0);
+    return this.isShadow ? 0 : (this.settings.abandonAfterMs ?? 0);
   }
 
   /** Long streams that gave their permits back. */
@@ -239,8 +235,9 @@ export class Admission {
    * Permits in flight stay as they are: a lower limit drains down, a higher one admits at once. Waiters keep the tier and
    * the turn that they got. Those beyond the new bounds are refused, of the least important tier the newest first, since
    * the oldest are the nearest to being served. Into shadow and out of it everybody who waits gets a permit, beyond the
-   * limit if need be: in the one case they need not wait any longer, in the other they never did. An algorithm with the
-   * same settings keeps what it knows; another one begins from the limit that was found.
+   * limit if need be: in the one case they need not wait any longer (or are refused, if the app wants no more), in the other
+   * they never did. An algorithm with the same settings keeps what it knows; another one begins from the limit that was
+   * found.
    */
   reconfigure(settings: AdmissionSettings, nowMs: number, cells?: Float64Array): void {
     if (!isSameLimit(settings, this.settings)) this.algorithm = algorithmOf(settings, cells, this.learnedLimit());
@@ -352,11 +349,18 @@ export class Admission {
     return true;
   }
 
-  /** It gets a permit whatever the limit says. */
+  /** It gets a permit whatever the limit says. In shadow it goes to the app with that, if the app wants it. */
   private letIn(waiter: Waiter, nowMs: number): void {
-    const { ledger } = this;
+    const { ledger, settings } = this;
     ledger.enter();
-    if (!ledger.accept()) ledger.take(this.limit, nowMs);
+    if (!ledger.accept()) {
+      if (settings.shadow === true && !ledger.takeCredit()) {
+        ledger.exit();
+        this.takeOut(waiter, nowMs);
+        return waiter.onRefused(Reason.paused, nowMs);
+      }
+      ledger.take(this.limit, nowMs);
+    }
     this.dequeue(waiter);
     ledger.exit();
     waiter.onAdmitted(nowMs);
@@ -385,12 +389,4 @@ export class Admission {
 
 function tierOf(waiter: Waiter): number {
   return Math.min(tierCount - 1, Math.max(0, waiter.tier));
-}
-
-function algorithmOf({ limit, algorithm }: AdmissionSettings, cells?: Float64Array, from = 0): ConcurrencyLimit {
-  return algorithm === undefined ? new FixedLimit(limit) : createLimit(algorithm, cells, from);
-}
-
-function isSameLimit(a: AdmissionSettings, b: AdmissionSettings): boolean {
-  return a.limit === b.limit && JSON.stringify(a.algorithm) === JSON.stringify(b.algorithm);
 }

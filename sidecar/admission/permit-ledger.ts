@@ -252,7 +252,12 @@ export class PermitLedger {
   }
 
   private appWantsMore(): boolean {
-    return this.delivery === null || !this.takesCredit || this.delivery.tryTake();
+    return !this.takesCredit || this.takeCredit();
+  }
+
+  /** For one that goes to the app without a permit that was granted. False: the app wants no more. */
+  takeCredit(): boolean {
+    return this.delivery === null || this.delivery.tryTake();
   }
 
   private nextSeat(): number {

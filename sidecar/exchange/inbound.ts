@@ -98,11 +98,13 @@ export class InboundSide implements Side {
 
   /** Into the service, or its queue. */
   private enter(request: RequestView, inbound: CompiledInbound, nowMs: number): number {
-    const { admission, shadow } = inbound;
+    const { admission } = inbound;
     if (inbound.priorities !== null || inbound.levels !== null) {
       const reason = this.judge(request, inbound, nowMs);
       if (reason !== Reason.none) return reason;
     }
+    // By the limit's own word: the policy may have changed while the request waited for its turn.
+    const shadow = admission?.isShadow ?? inbound.shadow;
     // Without a limit nothing waits. What the app wants is no policy, and holds in shadow, too.
     if ((admission === null || shadow) && !this.options.delivery.tryTake()) return Reason.paused;
     if (admission === null) return Decision.admitted;

@@ -123,7 +123,7 @@ export class LiveInbound {
       this.limitMemory = this.memoryFor(wanted, given);
       const { seat, delivery } = this.sharing;
       const memory = this.admissionMemory ?? undefined;
-      this.admission = new Admission(wanted, seat, memory, undefined, cellsIn(this.limitMemory), delivery);
+      this.admission = new Admission(wanted, { seat, memory, cells: cellsIn(this.limitMemory), delivery });
       this.admissionSettings = wanted;
     }
     return this.admission;

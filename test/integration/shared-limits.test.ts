@@ -84,7 +84,10 @@ it.each(cases)('shared limits hold under four threads at once ($rate)', async ({
   expect([inFlight, mostInFlight]).toEqual([0, admission.limit]);
   expect(sum(({ admitted, refused }) => admitted + refused)).toBe(seats * rounds);
   expect(Math.min(...reports.map(({ admitted }) => admitted))).toBeGreaterThan(0);
-  const after = new Admission(admission, { index: overseer, count: seats, wake: () => {} }, shared.admissionMemory);
+  const after = new Admission(admission, {
+    seat: { index: overseer, count: seats, wake: () => {} },
+    memory: shared.admissionMemory,
+  });
   after.expire(tick());
   expect([after.inFlight, after.queued, after.queuedBytes]).toEqual([0, 0, 0]);
   console.log(

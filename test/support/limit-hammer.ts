@@ -49,11 +49,10 @@ async function hammer(start: HammerStart): Promise<HammerReport> {
     owner,
     seeds: [1, 2],
   });
-  const admission = new Admission(
-    start.admission,
-    { index: seat, count: seats, wake: () => {} },
-    start.admissionMemory,
-  );
+  const admission = new Admission(start.admission, {
+    seat: { index: seat, count: seats, wake: () => {} },
+    memory: start.admissionMemory,
+  });
   const random = new XorShift32(seat + 1);
   const counts = new Int32Array(books);
   const held: number[] = [];

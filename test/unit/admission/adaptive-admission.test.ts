@@ -45,7 +45,7 @@ describe('Admission with an algorithm', () => {
   it('frees the long streams of a dead thread', () => {
     const memory = new SharedArrayBuffer(Admission.bytesFor(2));
     const seats = [0, 1].map((index) => ({ index, count: 2, wake: () => {} }));
-    const [one, two] = seats.map((seat) => new Admission({ limit: 1, queue: null, streamsMax: 2 }, seat, memory));
+    const [one, two] = seats.map((seat) => new Admission({ limit: 1, queue: null, streamsMax: 2 }, { seat, memory }));
     one!.enterStreams();
     two!.enterStreams();
     expect(one!.enterStreams()).toBe(false);

@@ -37,7 +37,7 @@ describe('DeliveryCredit', () => {
 describe('Admission with an app that counts', () => {
   it('delivers n after "n more", holds the next, and delivers it when asked again', () => {
     const credit = new DeliveryCredit();
-    const admission = new Admission({ limit: 10, queue }, undefined, undefined, undefined, undefined, credit);
+    const admission = new Admission({ limit: 10, queue }, { delivery: credit });
     credit.add(2);
     const waiters = [0, 1, 2, 3].map((id) => new TestWaiter(id));
     expect(waiters.map((waiter) => admission.enter(waiter, 0))).toEqual([
@@ -59,7 +59,7 @@ describe('Admission with an app that counts', () => {
   it('refuses as paused where nothing may wait', () => {
     const credit = new DeliveryCredit();
     credit.pause();
-    const admission = new Admission({ limit: 10, queue: null }, undefined, undefined, undefined, undefined, credit);
+    const admission = new Admission({ limit: 10, queue: null }, { delivery: credit });
     expect(admission.enter(new TestWaiter(0), 0)).toBe(Reason.paused);
   });
 
@@ -76,7 +76,7 @@ describe('Admission with an app that counts', () => {
       fc.property(fc.array(step, { maxLength: 120 }), (steps) => {
         const credit = new DeliveryCredit();
         credit.pause();
-        const admission = new Admission({ limit: 4, queue }, undefined, undefined, undefined, undefined, credit);
+        const admission = new Admission({ limit: 4, queue }, { delivery: credit });
         const waiters: TestWaiter[] = [];
         let direct = 0;
         let left = 0;

@@ -4,7 +4,6 @@ import type { Random } from '../../../proto/kernel/random.ts';
 import { Reason } from '../../../proto/reasons.ts';
 import { Admission, Decision, type QueueSettings } from '../../../sidecar/admission/admission.ts';
 import { fifo, full } from '../../../sidecar/admission/queue-settings.ts';
-import { alone } from '../../../sidecar/admission/seat.ts';
 import { TestWaiter } from './test-waiter.ts';
 
 const bounds = { requestsMax: 4, bytesMax: 1000, waitMaxMs: 1000 };
@@ -16,7 +15,7 @@ class Rig {
   readonly heard: string[] = [];
 
   constructor(queue: Partial<QueueSettings>, random?: Random) {
-    this.admission = new Admission({ limit: 1, queue: { ...fifo, ...bounds, ...queue } }, alone, undefined, random);
+    this.admission = new Admission({ limit: 1, queue: { ...fifo, ...bounds, ...queue } }, { random });
     this.admission.enter(new TestWaiter(0), 0);
     this.admission.leave(0, 10);
     this.admission.enter(new TestWaiter(0), 0);

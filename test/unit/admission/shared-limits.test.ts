@@ -20,7 +20,7 @@ function seats(count: number, settings: AdmissionSettings): { all: Admission[]; 
   const memory = new SharedArrayBuffer(Admission.bytesFor(count));
   const woken: number[] = [];
   const at = (index: number): Admission =>
-    new Admission(settings, { index, count, wake: (seat) => woken.push(seat) }, memory);
+    new Admission(settings, { seat: { index, count, wake: (seat) => woken.push(seat) }, memory });
   return { all: Array.from({ length: count }, (_, i) => at(i)), overseer: at(overseer), woken };
 }
 

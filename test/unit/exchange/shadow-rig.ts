@@ -19,8 +19,10 @@ import { RequestPriority } from '../../../sidecar/exchange/request-priority.ts';
 import { type Target, Targets } from '../../../sidecar/exchange/targets.ts';
 import { TrafficStats } from '../../../sidecar/exchange/traffic-stats.ts';
 import { Trust } from '../../../sidecar/exchange/trust.ts';
+import { ErrorCode } from '../../../sidecar/http2/constants.ts';
 import { FlowBudget } from '../../../sidecar/http2/flow-budget.ts';
 import { HeaderList } from '../../../sidecar/http2/hpack/field.ts';
+import { ResetCause } from '../../../sidecar/http2/stream.ts';
 import { notShared } from '../../../sidecar/policy/sharing.ts';
 import { LivePolicy } from '../../../sidecar/policy/swap.ts';
 import { AuthorityMap } from '../../../sidecar/routing/authority.ts';
@@ -65,19 +67,36 @@ export class ShadowRig {
   readonly delivery = new DeliveryCredit();
   readonly policy = new LivePolicy('shop/b', undefined, { ...notShared, delivery: this.delivery });
   readonly callers: FakeStream[] = [];
-  /** Requests that came to the app. */
-  reached = 0;
+  /** When requests came to the app. */
+  readonly reachedMs: number[] = [];
+  readonly cluster: Cluster;
   private readonly wheel = new TimerWheel(4, 1000);
   private readonly side: Side;
   private readonly random = new XorShift32(5);
   private appBusyUntilMs = 0;
   private readonly connecting = new Map<UpstreamWaiter, Later[]>();
 
-  constructor(direction: Direction, spec: Omit<PolicySpec, 'target'>) {
+  constructor(direction: Direction, spec: Omit<PolicySpec, 'target'>, endpoints: readonly string[] = ['10.0.0.1:80']) {
     this.traffic = new TrafficStats(direction, 'shop/b');
+    this.cluster = new Cluster({ key: 'shop/b', random: this.random, staticEndpoints: endpoints });
+    this.apply(spec);
+    this.side = direction === 'inbound' ? this.inbound() : this.outbound();
+  }
+
+  apply(spec: Omit<PolicySpec, 'target'>): void {
     const origin = { epoch: '', version: 1, hash: '' };
     this.policy.apply({ target: { service: 'b' }, ...spec }, origin, this.clock.nowMs);
-    this.side = direction === 'inbound' ? this.inbound() : this.outbound();
+  }
+
+  /** Requests that came to the app. */
+  get reached(): number {
+    return this.reachedMs.length;
+  }
+
+  /** Its caller goes away. */
+  abandon(caller: FakeStream): void {
+    caller.isClosed = true;
+    caller.handler?.onReset(ErrorCode.cancel, ResetCause.peer);
   }
 
   get(path = '/', fields: Fields = []): FakeStream {
@@ -130,6 +149,23 @@ export class ShadowRig {
     for (let i = 0; i < 1000 && this.traffic.inFlight > 0; i++) this.pass(100);
   }
 
+  /** Everything that requests must have given back, once all of them are over. */
+  get leftovers(): Record<string, number> {
+    const sum = (numbers: Iterable<number>): number => Array.from(numbers).reduce((total, one) => total + one, 0);
+    const limits = [...this.policy.limits()].flatMap(({ admission }) => admission ?? []);
+    return {
+      inFlight: this.traffic.inFlight,
+      timers: this.wheel.size,
+      permits: sum(limits.map(({ inFlight }) => inFlight)),
+      queued: sum(limits.map(({ queued }) => queued)),
+      queuedBytes: sum(limits.map(({ queuedBytes }) => queuedBytes)),
+      longStreams: sum(limits.map(({ longStreams }) => longStreams)),
+      inLine: sum(Array.from(this.policy.rateLimits(), ({ rule }) => rule.waiting)),
+      atEndpoints: sum(this.cluster.endpoints.map(({ inFlight }) => inFlight)),
+      retries: this.policy.outbound.retries?.budget.inFlight ?? 0,
+    };
+  }
+
   /** What was refused, and what would have been, by the reason's name. */
   get refused(): Record<string, number> {
     return byName(this.traffic.rejected);
@@ -174,7 +210,7 @@ export class ShadowRig {
     waiter.onConnection({
       takesExtendedConnect: true,
       request: (list, _endStream, handler) => {
-        this.reached++;
+        this.reachedMs.push(this.clock.nowMs);
         const attempt = new SeenAttempt('', list, handler);
         this.serve(attempt);
         return attempt;
@@ -187,7 +223,8 @@ export class ShadowRig {
     const { nowMs } = this.clock;
     const beginsMs = oneByOne ? Math.max(nowMs, this.appBusyUntilMs) : nowMs;
     this.appBusyUntilMs = beginsMs + Number(attempt.head.get('x-serve') ?? serveMs);
-    const head = HeaderList.of([[':status', String(status)], ...fields]);
+    const answers = attempt.head.get('x-status') ?? String(status);
+    const head = HeaderList.of([[':status', answers], ...fields]);
     const content = Buffer.from('content');
     if (streams) {
       this.later(0, () => {
@@ -226,8 +263,7 @@ export class ShadowRig {
   }
 
   private outbound(): OutboundSide {
-    const { clock, policy, traffic, random } = this;
-    const cluster = new Cluster({ key: 'shop/b', random, staticEndpoints: ['10.0.0.1:80'] });
+    const { clock, policy, traffic, random, cluster } = this;
     const target: Target = { key: 'shop/b', policy, cluster, traffic, onFailure: null, onProbe: null };
     return new OutboundSide({
       clock,
