@@ -46,6 +46,8 @@ export interface RolloutServiceOptions {
   readonly audit: Audit;
   readonly clock: Clock;
   readonly leadership: TargetLeadership;
+  /** Default: rolloutsMax. */
+  readonly keptMax?: number;
   /** Something happened to a rollout, in words for people. */
   readonly onStep: (target: string, text: string) => void;
 }
@@ -286,7 +288,7 @@ export class RolloutService {
   /** At the bound the one that has been over for the longest time is forgotten; the audit still knows of it. */
   private async makeRoom(policy: string): Promise<void> {
     const { rollouts, bucket } = this.store;
-    if (rollouts.size < rolloutsMax || rollouts.has(policy)) return;
+    if (rollouts.size < (this.options.keptMax ?? rolloutsMax) || rollouts.has(policy)) return;
     const over = [...rollouts].filter(([, { rollout }]) => !isActive(rollout));
     const [oldest] = over.sort(([, a], [, b]) => a.kvRevision - b.kvRevision);
     if (!oldest) return;
