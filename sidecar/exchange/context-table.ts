@@ -43,6 +43,8 @@ const timesPerEntry = 2;
 const found = 0;
 const unknownTrace = 1;
 const noTrace = 2;
+/** When a retry was remembered last; 0 = never. */
+const retryAt = 3;
 const counterCount = 4;
 
 const timesBegin = lockBytes + 8 * counterCount;
@@ -100,6 +102,7 @@ export class ContextTable {
     const { tier, deadlineMs, isRetry } = from;
     this.lock?.acquire();
     const { times } = this;
+    if (isRetry) this.counters[retryAt] = nowMs;
     const known = this.entryOf(id, nowMs);
     const entry = known >= 0 ? known : this.placeFor(id);
     let keptTier = tier;
@@ -134,6 +137,12 @@ export class ContextTable {
     if (entry >= 0) this.read(entry);
     this.lock?.release();
     return entry >= 0;
+  }
+
+  /** Whether any trace that is remembered can be a retry: mostly none is, and nobody need look for it. */
+  mayHaveRetries(nowMs: number): boolean {
+    const atMs = this.counters[retryAt]!;
+    return atMs > 0 && nowMs - atMs < contextTtlMs;
   }
 
   countUntraced(): void {

@@ -51,7 +51,7 @@ export interface RequestView extends Waiter {
   isEssential: boolean;
   /** A sidecar of the mesh sent it. */
   isFromMesh: boolean;
-  /** Whoever sent it has sent it before. */
+  /** Whoever sent it has sent it before; of a call that the app makes, the request that it is for. */
   isRetry: boolean;
   /** What its sender kept back for a level, and itself. */
   standsFor: number;

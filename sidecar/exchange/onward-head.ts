@@ -48,6 +48,11 @@ export function headOfRetry(head: HeaderList, number: number): HeaderList {
   return head.with({ set });
 }
 
+/** The head of a call that is made for a retry: those further down do not try again either. */
+export function belowRetry(head: HeaderList): HeaderList {
+  return saysRetry(head, true) ? head : head.with({ set: [[attemptField, '2']] });
+}
+
 /** Whether a request says that it was sent before. `byWeir`: a sidecar may say so, too; gRPC's own word goes for everybody. */
 export function saysRetry({ fields }: HeaderList, byWeir: boolean): boolean {
   for (let i = 0; i < fields.length; i++) {

@@ -20,7 +20,7 @@ import type { AttemptView, Clock, RequestView, Side } from './context.ts';
 import { setDeadline } from './deadline-of.ts';
 import type { Gate } from './gate.ts';
 import type { MeshToken } from './mesh-token.ts';
-import { headOfRetry, withTimeLeft } from './onward-head.ts';
+import { belowRetry, headOfRetry, withTimeLeft } from './onward-head.ts';
 import type { Parker } from './parker.ts';
 import { idempotencyKey, Parking } from './parking.ts';
 import { recordReach } from './reach.ts';
@@ -86,6 +86,7 @@ export class OutboundSide implements Side {
     if (links || outbound.priorities !== null || outbound.level !== null) {
       this.options.priority.inherit(request, links, outbound.priorities, nowMs);
     }
+    request.isRetry = this.options.priority.isRetriedAbove(request, nowMs);
     return this.admitTo(target, outbound, request, nowMs);
   }
 
@@ -255,6 +256,7 @@ export class OutboundSide implements Side {
     if (tells && request.carries) head = headForMesh(head, request, meshToken);
     else if (meshToken !== null) head = meshToken.add(head);
     if (isRetry) head = headOfRetry(head, attempt.number);
+    else if (request.isRetry && tells) head = belowRetry(head);
     if (request.parking !== null) head = head.with({ set: [[idempotencyKey, request.parking.key]] });
     const endMs = endOf(request, attempt);
     if (endMs === Number.POSITIVE_INFINITY) return head;

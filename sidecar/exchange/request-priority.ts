@@ -87,7 +87,9 @@ export class RequestPriority {
 
   /** Of a call that the app makes: the request that it is for was sent before. */
   isRetriedAbove({ head }: RequestView, nowMs: number): boolean {
-    return this.id.read(head.get(traceparent)) && this.table.find(this.id, nowMs, false) && this.table.context.isRetry;
+    const { table, id } = this;
+    if (!table.mayHaveRetries(nowMs) || !id.read(head.get(traceparent))) return false;
+    return table.find(id, nowMs, false) && table.context.isRetry;
   }
 
   /** `counts`: nothing else says how important the call is, so it matters. */

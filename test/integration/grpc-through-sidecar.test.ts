@@ -165,7 +165,9 @@ describe('the inbound side', () => {
 
   test('queues above the concurrency limit, refuses beyond the queue, and lets the queue in afterwards', async () => {
     await start(
-      policy('  inbound:\n    concurrency: { fixed: { limit: 1 } }\n    queue: { requestsMax: 1, waitMax: 5s }'),
+      policy(
+        '  inbound:\n    concurrency: { fixed: { limit: 1 } }\n    queue: { discipline: fifo, requestsMax: 1, waitMax: 5s }',
+      ),
     );
     const hanging = client.hang({ data: Buffer.alloc(0) }, new grpc.Metadata(), {}, () => {});
     await until(() => echo.state.hanging === 1, { timeoutMs: 2000, what: 'the first call at the app' });

@@ -42,6 +42,25 @@ async function chain(status: number, ofB = ''): Promise<Chain> {
   return { a, b, tiers };
 }
 
+/** Any number of services, each of which calls the next; the last fails. How often that one is asked. */
+async function callsAtTheEnd(services: readonly string[]): Promise<number> {
+  let calls = 0;
+  const last = await startWebApp((_, response) => {
+    calls++;
+    response.writeHead(503).end();
+  });
+  const policy = services.map((name) => policyAbout(name, `  outbound: { retries: ${retries} }\n`)).join('---\n');
+  let next = await startService(services.at(-1)!, last, [], { meshToken, policy });
+  for (let at = services.length - 2; at >= 0; at--) {
+    const endpoint = `shop/${services[at + 1]}=${next.inbound}`;
+    const app = await startWebApp(callsOn(`${services[at + 1]}.shop`, () => own.outbound, true));
+    const own: RunningSidecar = await startService(services[at]!, app, ['--endpoint', endpoint], { meshToken, policy });
+    next = own;
+  }
+  expect((await get(next.inbound, '/', { 'weir-mesh-token': meshToken, traceparent })).status).toBe(503);
+  return calls;
+}
+
 const ofC = 'weir_retries_total{upstream="shop/c",result=';
 
 describe('a retry one layer up', () => {
@@ -57,6 +76,11 @@ describe('a retry one layer up', () => {
       if (ofB !== '') expect(tiers).toEqual(['normal', 'low', 'low', 'low', 'low']);
     }
   });
+});
+
+test('in a chain of four services each that retries adds its own retries and multiplies nobody’s', async () => {
+  // Three services that try three times each: 27 calls, if each did not know of the others.
+  expect(await callsAtTheEnd(['a', 'b', 'c', 'd'])).toBe(7);
 });
 
 test('a retry that tells no tier is one tier less important where it comes in', async () => {

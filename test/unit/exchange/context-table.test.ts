@@ -79,6 +79,18 @@ describe('ContextTable', () => {
     }
   });
 
+  test('knows whether there can be a retry among the traces', () => {
+    const table = new ContextTable(7);
+    table.remember(idOf('a1'), from(1, 0, '', 0), 100);
+    expect(table.mayHaveRetries(100)).toBe(false);
+    table.remember(idOf('a2'), from(1, 0, '', 0, true), 200);
+    expect([200, 200 + contextTtlMs - 1, 200 + contextTtlMs].map((nowMs) => table.mayHaveRetries(nowMs))).toEqual([
+      true,
+      true,
+      false,
+    ]);
+  });
+
   test('forgets after its time', () => {
     const table = new ContextTable(7);
     table.remember(idOf('a1'), from(1, 0, '', 0), 0);
