@@ -226,8 +226,10 @@ export async function startControlPlane(options: ControlPlaneOptions): Promise<C
 
   hear(bus);
   bus.onConnection((connected) => {
-    if (connected) endpoints.onListening(clock.nowMs());
-    else endpoints.onSilence();
+    if (connected) {
+      endpoints.onListening(clock.nowMs());
+      bus.publish(subjects.rollCall, '');
+    } else endpoints.onSilence();
     for (const each of upkeep) each.setPossible(connected);
     fleet.event('leader', '', connected ? `${id} connected to NATS` : `${id} lost NATS`);
   });

@@ -56,6 +56,7 @@ export function sidecarPermissions(scope: SidecarScope): NatsPermissions {
       `${sidecarInbox(service, instance)}.>`,
       subjects.grant(service, instance),
       subjects.command(service, instance),
+      subjects.rollCall,
       // Of its own service, too: the fleet may ask how its app is.
       ...known.flatMap((target) => [subjects.bundle(target), subjects.verdict(target)]),
       ...targets.flatMap((target) => [subjects.endpoints(target), subjects.slotsOf(target)]),
@@ -100,6 +101,7 @@ function parking({ service, targets, retryConsumer = streams.retryConsumer(servi
     ...targets.map((target) => streams.retrySubject(target)),
     streams.deadSubject(service),
     `$JS.API.STREAM.INFO.${streams.retry}`,
+    `$JS.API.STREAM.INFO.${streams.dead}`,
     `$JS.API.STREAM.INFO.${streams.dead}`,
     `$JS.API.CONSUMER.CREATE.${own}.${streams.retrySubject(service)}`,
     `$JS.API.CONSUMER.MSG.NEXT.${own}`,

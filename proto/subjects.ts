@@ -83,6 +83,8 @@ export const subjects = {
   /** A control plane says that it lives. Its id may hold dots. */
   presence: (controlPlane: string): string => `weir.cp.${controlPlane}`,
   presenceAll: 'weir.cp.>',
+  /** A control plane that has just begun to listen asks all sidecars for a heartbeat. */
+  rollCall: 'weir.roll',
 } as const;
 
 /** Where answers to the requests of one sidecar, or of one control plane, arrive: nobody else may listen there. */

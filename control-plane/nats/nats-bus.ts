@@ -243,7 +243,8 @@ export class NatsBus implements Bus {
     for await (const status of connection.status()) {
       if (status.type === Events.Disconnect) this.setConnected(false);
       else if (status.type === Events.Reconnect) this.setConnected(true, connection.getServer());
-      else if (status.type === Events.Error) this.options.log.warn('NATS error', { error: String(status.data) });
+      else if (status.type === Events.Error)
+        this.options.log.warn('NATS error', { error: String(status.data), ...status.permissionContext });
     }
   }
 

@@ -62,6 +62,38 @@ describe('several control planes', () => {
     await ended;
   });
 
+  it('know the fleet and what stands within a second of their start', async () => {
+    const first = await startInside('cp-a');
+    await first.isReady();
+    const spec = { target: { service: 'payments' }, outbound: { circuitBreaker: { consecutiveFailures: 5 } } };
+    const policy = { apiVersion: 'weir.dev/v1alpha1', kind: 'TrafficPolicy', metadata: { name: 'payments' }, spec };
+    await first.ask('POST', '/v1/namespaces/shop/policies', { body: policy });
+    const meshes = Array.from({ length: 4 }, (_, index) => new FakeMesh(`orders-${index}`, 'orders', index + 1));
+    const targets = meshes.map((mesh) => mesh.useTarget('shop/payments'));
+    const links = meshes.map((mesh) => startControlLink(mesh, { servers: [nats.url] }));
+    const calls = setInterval(() => {
+      for (const target of targets) target.call(false);
+    }, 20);
+    try {
+      const knows = async (one: TestControlPlane) => {
+        const { body } = await one.ask('GET', '/v1/services');
+        const text = JSON.stringify(body);
+        return /"service":"orders","live":4/.test(text) && /"state":"(open|half_open|ramp)"/.test(text);
+      };
+      await until(() => knows(first), { what: 'the breaker is open' });
+      const second = await startInside('cp-b');
+      const startedMs = performance.now();
+      await until(() => second.logged.some(({ msg }) => msg === 'connected to NATS'), { what: 'it is connected' });
+      await until(() => knows(second), { what: 'the newcomer knows it, too', intervalMs: 5 });
+      const tookMs = performance.now() - startedMs;
+      console.log(`a newcomer knows fleet and verdicts ${tookMs.toFixed(0)} ms after its start`);
+      expect(tookMs).toBeLessThan(1000);
+    } finally {
+      clearInterval(calls);
+      await Promise.all(links.map((link) => link.close()));
+    }
+  });
+
   it('tell Prometheus of the fleet, of what they hear, of the store and of the way of a policy', async () => {
     const one = await startInside('cp-a', '--metrics', '127.0.0.1:0');
     await one.isReady();

@@ -157,6 +157,7 @@ class Road {
     this.fleet = new FleetSync(mesh, this.bus, codec, numbers);
     this.quotas = new QuotaSync(mesh, this.bus, codec, numbers);
     this.heartbeats = new Heartbeats(mesh, this.bus, codec, bundles.book);
+    this.bus.subscribe(subjects.rollCall, () => this.heartbeats.onRollCall());
     bundles.speakBy({ bus: this.bus, codec });
     this.watchBundle(identity);
     obeyCommands(mesh, this.bus, codec, () => {

@@ -14,6 +14,8 @@ import type { Mesh } from './mesh.ts';
 const intervalMs = 1000;
 const jitterShare = 0.2;
 const spacingMs = 50;
+/** All sidecars hear a roll call at once: let them not answer at once. */
+const rollCallSpreadMs = 400;
 
 export class Heartbeats {
   private readonly mesh: Mesh;
@@ -35,9 +37,12 @@ export class Heartbeats {
   }
 
   soon(): void {
-    const nowMs = this.mesh.nowMs();
-    const waitMs = Math.max(0, this.lastAtMs + spacingMs - nowMs);
-    if (nowMs + waitMs < this.dueAtMs) this.arm(waitMs);
+    this.within(0);
+  }
+
+  /** A control plane has begun to listen and knows nobody. */
+  onRollCall(): void {
+    this.within(rollCallSpreadMs * this.mesh.random.next());
   }
 
   /** Not by the timer: the last one, when the sidecar goes. */
@@ -62,6 +67,12 @@ export class Heartbeats {
   close(): void {
     this.closed = true;
     clearTimeout(this.timer);
+  }
+
+  private within(limitMs: number): void {
+    const nowMs = this.mesh.nowMs();
+    const waitMs = Math.max(limitMs, this.lastAtMs + spacingMs - nowMs);
+    if (nowMs + waitMs < this.dueAtMs) this.arm(waitMs);
   }
 
   private arm(waitMs: number): void {

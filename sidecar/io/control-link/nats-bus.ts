@@ -166,7 +166,7 @@ export class NatsBus implements Bus {
       } else if (status.type === 'reconnect') {
         begin('connected to NATS again');
       } else if (status.type === 'error') {
-        log('warn', 'NATS refused something', { reason: String(status.data) });
+        log('warn', 'NATS refused something', { reason: String(status.data), ...status.permissionContext });
       }
     }
     await connection.closed();
