@@ -34,7 +34,12 @@ export const RetryOnSpec = Type.Object(
       Type.Boolean({ description: 'No connection to the endpoint: nothing was sent.', default: true }),
     ),
     refused: Type.Optional(
-      Type.Boolean({ description: 'The server refused the request unread (REFUSED_STREAM, GOAWAY).', default: true }),
+      Type.Boolean({
+        description:
+          'The server refused the request unread (REFUSED_STREAM, GOAWAY), or the sidecar of one endpoint had no room for it: ' +
+          'then it goes to another at once, at most twice, beside the attempts and from the same budget.',
+        default: true,
+      }),
     ),
     reset: Type.Optional(
       Type.Boolean({ description: 'The stream or connection ended before an answer. Idempotent only.', default: true }),

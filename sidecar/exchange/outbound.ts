@@ -13,6 +13,7 @@ import type { Breaker } from '../resilience/breaker.ts';
 import { BreakerState } from '../resilience/breaker-state.ts';
 
 import { Outcome } from '../resilience/outcome.ts';
+import { saysNoRoom } from '../resilience/retry-rules.ts';
 import type { Endpoint } from '../routing/endpoint.ts';
 import { countArrival, countEnd, countLate, countRefused, countWouldReject } from './accounting.ts';
 import { AttemptPlace } from './attempt.ts';
@@ -328,6 +329,8 @@ export class OutboundSide implements Side {
       if (outcome === Outcome.failure && reason !== Reason.upstreamConnect) endpoint.failures++;
       // What said nothing, since the caller left or we refused, is no answer.
       if (reason === Reason.upstreamConnect) target.cluster.recordUnreachable(endpoint, nowMs);
+      else if (saysNoRoom(attempt.responseReason))
+        target.cluster.recordNoRoom(endpoint, latencyMs, attempt.load, nowMs);
       else if (outcome !== Outcome.ignored || attempt.status > 0) {
         target.cluster.recordAnswer(endpoint, outcome, latencyMs, attempt.load, nowMs);
       }

@@ -25,6 +25,7 @@ import {
   repeatsAnswer,
   repeatsEnd,
   retryDelayMs,
+  saysNoRoom,
 } from '../resilience/retry-rules.ts';
 import { countWouldReject, outcomeOfReason } from './accounting.ts';
 import { Attempt, type AttemptOwner, AttemptPlace } from './attempt.ts';
@@ -43,6 +44,10 @@ export interface TriesOwner extends AttemptOwner {
 
 /** A service that asks for a longer wait is answered for: what waits here holds memory, and the caller can wait itself. */
 export const pushbackWaitMsMax = 10_000;
+/** Endpoints without room cost no attempt, but a part of the budget each. */
+const elsewhereMax = 2;
+/** In the place of a pushback, which was that of another endpoint. */
+const atOnce = -3;
 /** How long hedges are off when the service says "not again" without a time. */
 const hedgePauseMs = 1000;
 
@@ -66,6 +71,8 @@ export class Tries extends Timer {
   /** When a slow attempt gets another beside it; Infinity = not any more. */
   private hedgeAtMs = Number.POSITIVE_INFINITY;
   private wasLate = false;
+  /** Endpoints that had no room. */
+  private elsewhere = 0;
 
   constructor(owner: TriesOwner, policy: RetryPolicy, first: Attempt) {
     super();
@@ -91,14 +98,28 @@ export class Tries extends Timer {
         policy.pauseHedges(owner.context.clock.nowMs, pushbackMs === neverAgain ? hedgePauseMs : pushbackMs);
         this.hedgeAtMs = Number.POSITIVE_INFINITY;
       }
-      if (rules !== null && repeatsAnswer(rules, owner.head, attempt.status, attempt.grpcStatus)) {
+      const goesElsewhere = this.mayGoElsewhere(attempt);
+      if (rules !== null && (goesElsewhere || repeatsAnswer(rules, owner.head, attempt.status, attempt.grpcStatus))) {
         const outcome = attempt.outcome();
+        if (goesElsewhere) this.elsewhere++;
         if (this.isParallel) this.leave(attempt, outcome, Reason.none);
-        else if (!this.tryAgain(attempt, outcome, Reason.none, pushbackMs)) return this.win(attempt);
+        else if (!this.tryAgain(attempt, outcome, Reason.none, goesElsewhere ? atOnce : pushbackMs))
+          return this.win(attempt);
         return true;
       }
     }
     return this.win(attempt);
+  }
+
+  /**
+   * One endpoint has no room, as its sidecar says: nobody has begun with the request, and another may have some. When the
+   * whole service has none, it is the budget that bounds this.
+   */
+  private mayGoElsewhere({ responseReason }: Attempt): boolean {
+    const { rules } = this.policy.settings;
+    const { target } = this.owner;
+    if (rules === null || !rules.onRefused || target === null || this.elsewhere >= elsewhereMax) return false;
+    return saysNoRoom(responseReason) && target.cluster.endpoints.length > this.made;
   }
 
   /** An attempt ended without an answer (`AttemptEnd`). True when the request goes on all the same. */
@@ -156,7 +177,7 @@ export class Tries extends Timer {
     const { rules, shadow } = policy.settings;
     const nowMs = owner.context.clock.nowMs;
     if (rules === null) return false;
-    const delayMs = retryDelayMs(rules, this.made - 1, pushbackMs, owner.context.random);
+    const delayMs = pushbackMs === atOnce ? 0 : retryDelayMs(rules, this.made - 1, pushbackMs, owner.context.random);
     const result = this.judge(nowMs, pushbackMs, delayMs);
     if (owner.traffic !== null) owner.traffic.retries[result]! += 1;
     if (result !== RetryResult.retried || shadow) return false;
@@ -174,7 +195,7 @@ export class Tries extends Timer {
   private judge(nowMs: number, pushbackMs: number, delayMs: number): number {
     const { owner, policy } = this;
     const { deadlineMs } = owner;
-    if (this.made >= policy.settings.attemptsMax) return RetryResult.attemptsSpent;
+    if (this.made - this.elsewhere >= policy.settings.attemptsMax) return RetryResult.attemptsSpent;
     if (isRetryOfOthers(owner)) return RetryResult.otherLayer;
     if (!owner.isReplayable) return RetryResult.notReplayable;
     if (pushbackMs === neverAgain || pushbackMs > pushbackWaitMsMax) return RetryResult.pushback;

@@ -6,6 +6,7 @@
  * |---------------------------------------------|---------------------|--------------------------------------------------|
  * | no connection                               | sure                | every call                                       |
  * | refused unread (REFUSED_STREAM, GOAWAY)     | sure                | every call                                       |
+ * | its endpoint's sidecar has no room for it   | sure                | every call, at once, by another endpoint         |
  * | gRPC status, without a message before it    | the service says    | every call: whoever lists a status vouches for it |
  * | HTTP status                                 | no                  | idempotent methods                               |
  * | reset, or connection lost, without an answer | no                 | idempotent methods                               |
@@ -14,6 +15,7 @@
  * A gRPC call is no idempotent method (it is a POST) unless the policy says so (`nonIdempotent`).
  */
 import type { Random } from '../../proto/kernel/random.ts';
+import { Reason, reasonTable } from '../../proto/reasons.ts';
 
 /** What ended an attempt without an answer to pass on. */
 export const AttemptEnd = { connectFailure: 0, refused: 1, reset: 2, tryTimeout: 3, other: 4 } as const;
@@ -74,6 +76,16 @@ export function repeatsAnswer(
   }
   if (status < 400 || !rules.httpStatuses.includes(status)) return false;
   return rules.nonIdempotent || isIdempotent(request);
+}
+
+/** Of the queue in front of one endpoint; a level, or a limit on the rate, is the service's. */
+const noRoom: ReadonlySet<string> = new Set(
+  [Reason.queueFull, Reason.queueTimeout, Reason.queueShed, Reason.evicted].map((reason) => reasonTable[reason]!.name),
+);
+
+/** Whether this is the `weir-reason` of an endpoint's sidecar that had no room for the request. */
+export function saysNoRoom(weirReason: string): boolean {
+  return weirReason !== '' && noRoom.has(weirReason);
 }
 
 /** The service says nothing about when to come back. */

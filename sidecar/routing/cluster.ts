@@ -140,6 +140,13 @@ export class Cluster {
     if (this.outliers?.record(endpoint.ejection, outcome, latencyMs, nowMs)) this.onHealthChanged(nowMs);
   }
 
+  /** Its sidecar had no room for a request: it is alive, and another endpoint the better choice. */
+  recordNoRoom(endpoint: Endpoint, latencyMs: number, load: string, nowMs: number): void {
+    if (load !== '' && decodeOrca(load, report)) endpoint.load.record(report, nowMs);
+    endpoint.latency.recordNoRoom(latencyMs, nowMs);
+    this.balancer.onAnswer(endpoint, latencyMs, false, nowMs);
+  }
+
   /** No connection: that says nothing about how fast it answers once there is one. */
   recordUnreachable(endpoint: Endpoint, nowMs: number): void {
     if (this.outliers?.record(endpoint.ejection, Outcome.failure, 0, nowMs)) this.onHealthChanged(nowMs);

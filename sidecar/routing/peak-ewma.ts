@@ -9,6 +9,8 @@
 /** What is assumed of an endpoint that has not answered yet. */
 export const defaultRttMs = 30;
 export const decayMs = 10_000;
+/** Refusals raise the estimate no further. */
+const noRoomMaxMs = 1000;
 
 export class PeakEwma {
   private valueMs = defaultRttMs;
@@ -32,6 +34,16 @@ export class PeakEwma {
 
   recordFailure(latencyMs: number, nowMs: number): void {
     if (latencyMs > this.valueMs) this.valueMs = latencyMs;
+    this.atMs = nowMs;
+  }
+
+  /**
+   * Its sidecar had no room for a request. How long one would have waited it does not say; longer than what others took,
+   * and those after it may fare alike: twice what was thought, so that some more go elsewhere.
+   */
+  recordNoRoom(latencyMs: number, nowMs: number): void {
+    const known = this.read(nowMs);
+    this.valueMs = Math.max(latencyMs, Math.min(2 * known, Math.max(known, noRoomMaxMs)));
     this.atMs = nowMs;
   }
 

@@ -146,6 +146,43 @@ describe('A retry', () => {
     expect(rig.leftovers).toEqual(nothingLeft);
   });
 
+  test('goes to another endpoint at once when the sidecar of one has no room, for an attempt that does not count', () => {
+    const rig = new RetryRig({ retries: { attemptsMax: 2 } });
+    const full = [
+      ['weir-reason', 'queue_shed'],
+      ['grpc-retry-pushback-ms', '5000'],
+    ] as const;
+    const caller = rig.call();
+    rig.last.grpc(8, full);
+    rig.last.grpc(8, full);
+    expect(rig.attempts).toHaveLength(3);
+    expect(rig.attempts[1]!.address).not.toBe(rig.attempts[0]!.address);
+    expect(rig.attempts[2]!.address).not.toBe(rig.attempts[1]!.address);
+    // The second attempt that the policy allows is still to come.
+    rig.last.grpc(14);
+    rig.pass(300);
+    expect(rig.attempts).toHaveLength(4);
+    rig.last.grpc(0);
+    expect(caller.heads.at(-1)?.grpcStatus).toBe('0');
+    expect(rig.leftovers).toEqual(nothingLeft);
+  });
+
+  test('does not go to another endpoint twice more, nor when the service as a whole refuses, nor where refused is off', () => {
+    const attemptsOf = (reason: string, retries: object = {}): number => {
+      const rig = new RetryRig({ retries });
+      rig.call();
+      for (let i = 0; i < 5; i++) if (rig.attempts.length > i) rig.last.grpc(8, [['weir-reason', reason]]);
+      rig.pass(1000);
+      expect(rig.leftovers).toEqual(nothingLeft);
+      return rig.attempts.length;
+    };
+    expect(attemptsOf('queue_full')).toBe(3);
+    expect(attemptsOf('shed')).toBe(1);
+    expect(attemptsOf('rate_limit')).toBe(1);
+    expect(attemptsOf('queue_full', { retryOn: { refused: false } })).toBe(1);
+    expect(attemptsOf('queue_full', { budget: { minConcurrent: 0 } })).toBe(1);
+  });
+
   test('stops at the budget, and the answer as it came goes to the caller', () => {
     const rig = new RetryRig({ retries: { budget: { minConcurrent: 0 } } });
     const statuses: number[] = [];

@@ -114,3 +114,20 @@ function outUntilMs(endpoint: Endpoint, fromMs: number): number {
   while (endpoint.isOut(nowMs)) nowMs += 100;
   return nowMs;
 }
+
+describe('P2cPeakEwma', () => {
+  it('avoids an endpoint that has no room, the more the more often it says so, up to a second', () => {
+    const [full] = endpoints(1);
+    const { latency } = full!;
+    latency.recordSuccess(40, 0);
+    const thought = Array.from({ length: 8 }, () => {
+      latency.recordNoRoom(5, 0);
+      return latency.read(0);
+    });
+    expect(thought).toEqual([80, 160, 320, 640, 1000, 1000, 1000, 1000]);
+    latency.recordNoRoom(2500, 0);
+    expect(latency.read(0)).toBe(2500);
+    latency.recordNoRoom(5, 0);
+    expect(latency.read(0)).toBe(2500);
+  });
+});
