@@ -185,6 +185,7 @@ export async function startControlPlane(options: ControlPlaneOptions): Promise<C
     members: () => leadership.members(),
     isConnected: () => bus.isConnected(),
     connectionsLost: () => bus.lost,
+    quotas: () => quotas.all(),
     messages: () => bus.heard(),
     refused: () => refused,
   });

@@ -6,6 +6,7 @@
 import { timingSafeEqual } from 'node:crypto';
 import fastify, { type FastifyInstance } from 'fastify';
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client';
+import { defineQuotaMetrics, type QuotaFacts } from './quota-metrics.ts';
 
 /** What a scrape reads; everything is as of now. */
 export interface ControlPlaneFacts {
@@ -19,6 +20,7 @@ export interface ControlPlaneFacts {
   isConnected(): boolean;
   /** Times that the connection to NATS was lost. */
   connectionsLost(): number;
+  quotas(): Iterable<QuotaFacts>;
   /** Messages heard, by kind. */
   messages(): ReadonlyMap<string, number>;
   /** Of them those that were no such message, or spoke for somebody else. */
@@ -50,6 +52,7 @@ export class ControlPlaneMetrics {
     });
     collectDefaultMetrics({ register: this.registry });
     defineReadings(this.registry, facts);
+    defineQuotaMetrics(this.registry, () => facts.quotas());
   }
 
   onStore(operation: string, tookMs: number, ok: boolean): void {

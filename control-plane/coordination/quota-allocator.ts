@@ -39,7 +39,7 @@ const headroom = 1.05;
 const wantFloorShare = 0.02;
 /** Held back for those whose demand rises, while there is enough for all. */
 const lendShare = 0.1;
-/** Who is so near its target keeps what it has: what is taken from one is at the other only after 100 ms. */
+/** Who has so little too much keeps it: what is taken from one is at the other only after 100 ms. */
 const stillShare = 0.05;
 
 export class QuotaAllocator implements QuotaSharing {
@@ -176,7 +176,7 @@ export class QuotaAllocator implements QuotaSharing {
     for (const [i, member] of members.entries()) {
       if (member.unansweredSeq === 0) continue;
       const most = this.mostOf(member, nowMs);
-      const isNear = Math.abs(targets[i]! - most) <= stillShare * most;
+      const isNear = most > targets[i]! && most - targets[i]! <= stillShare * most;
       const target = isNear ? most : targets[i]!;
       asking.push({ member, target, most });
       wanted += Math.max(0, target - most);

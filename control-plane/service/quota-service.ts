@@ -43,6 +43,11 @@ export class QuotaService {
     }
   }
 
+  /** Of every service. */
+  *all(): Iterable<{ readonly target: string; readonly view: QuotaView }> {
+    for (const target of this.coordinator.targets()) for (const view of this.views(target)) yield { target, view };
+  }
+
   views(target: string): QuotaView[] {
     const nowMs = this.options.clock.nowMs();
     return Array.from(this.coordinator.readings(target, nowMs), ([limit, reading]) => ({

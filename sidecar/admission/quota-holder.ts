@@ -17,6 +17,9 @@ const safeForMaxMs = 24 * 3_600_000;
 
 /** Less than this, of what each would have of an equal share, can wait for the next report. */
 const wordShare = 0.1;
+/** In less time nothing can be said about demand; by more than so many times what chance makes of it, it has changed. */
+const surgeMs = 40;
+const surgeSpread = 3;
 
 export interface Answer {
   readonly epoch: string;
@@ -32,7 +35,9 @@ export class QuotaHolder {
   private epoch = '';
   private seq = 0;
   private members = 0;
-  private told = { demand: 0, admitted: 0, overshoot: 0 };
+  private told = { demand: 0, admitted: 0, overshoot: 0, atMs: 0 };
+  /** Cost per ms, as the last report said. */
+  private toldRate = 0;
   private isLeaving = false;
   /** It has just given up much, or met a new leader: somebody waits for its word. */
   private owesWord = false;
@@ -61,15 +66,24 @@ export class QuotaHolder {
     return this.limiter.reading(nowMs).demand > this.told.demand;
   }
 
-  /** A report is due at once. */
-  get isAwaited(): boolean {
-    return this.owesWord;
+  /** A report is due at once: somebody waits for it, or the demand is not what the last one said. */
+  isUrgent(nowMs: number): boolean {
+    if (this.owesWord) return true;
+    const sinceMs = nowMs - this.told.atMs;
+    if (sinceMs < surgeMs) return false;
+    const { rate, instancesMax } = this.limiter.limit;
+    const asked = this.limiter.reading(nowMs).demand - this.told.demand;
+    const expected = this.toldRate * sinceMs;
+    const strayed = Math.abs(asked - expected);
+    const worthIt = (wordShare * rate * sinceMs) / (1000 * instancesMax);
+    return strayed > Math.max(worthIt, surgeSpread * Math.sqrt(asked + expected));
   }
 
   report(policyVersion: number, nowMs: number): Draft<QuotaReport> {
     const { rate, safeRate, level, demand, admitted, overshoot } = this.limiter.reading(nowMs);
     const { told } = this;
-    this.told = { demand, admitted, overshoot };
+    this.toldRate = (demand - told.demand) / Math.max(1, nowMs - told.atMs);
+    this.told = { demand, admitted, overshoot, atMs: nowMs };
     this.owesWord = false;
     return {
       key: this.key,
@@ -128,7 +142,7 @@ export class QuotaHolder {
 
   private tellFrom(limiter: FleetRateLimiter): void {
     const { demand, admitted, overshoot } = limiter.reading(0);
-    this.told = { demand, admitted, overshoot };
+    this.told = { demand, admitted, overshoot, atMs: this.told.atMs };
   }
 }
 

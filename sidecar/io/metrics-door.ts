@@ -19,6 +19,7 @@ import type { WorkerReading } from './plane.ts';
 import type { OverloadReading } from './plane-readings.ts';
 import { definePriorityMetrics, type PriorityReading } from './priority-metrics.ts';
 import { defineQueueMetrics, type QueueReading } from './queue-metrics.ts';
+import { defineQuotaMetrics } from './quota-metrics.ts';
 import { defineRateLimitMetrics, type RateLimitReading } from './rate-limit-metrics.ts';
 import { defineRetryMetrics } from './retry-metrics.ts';
 import { defineRouteMetrics, type RouteReading } from './route-metrics.ts';
@@ -83,6 +84,7 @@ export function metricsDoor(facts: MetricFacts, token: string | undefined): Fast
   defineRouteMetrics(registry, () => facts.routes());
   defineConcurrencyMetrics(registry, () => facts.limits());
   defineRateLimitMetrics(registry, () => facts.rateLimits());
+  defineQuotaMetrics(registry, () => facts.rateLimits());
   defineStaleMetrics(registry, () => facts.stale());
   defineTlsMetrics(registry, () => facts.tls());
   const door = createDoor();

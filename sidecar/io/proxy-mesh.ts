@@ -27,6 +27,7 @@ import type { Plane, WorkerReading } from './plane.ts';
 import type { OverloadReading } from './plane-readings.ts';
 import type { PriorityReading } from './priority-metrics.ts';
 import type { QueueReading } from './queue-metrics.ts';
+import { quotaReadings } from './quota-metrics.ts';
 import type { RateLimitReading } from './rate-limit-metrics.ts';
 import { Rehearsals } from './rehearsals.ts';
 import type { RouteReading } from './route-metrics.ts';
@@ -298,6 +299,7 @@ export class ProxyMesh implements Mesh, MetricFacts, AdminFacts {
       overload: this.overload(),
       priorities: this.priorities(),
       flowControl: flowView(this.flow()),
+      quotas: [...quotaReadings(this.rateLimits())],
       workers: this.workers(),
       http2Limits: this.limitTripsByName(),
       process: this.process(),

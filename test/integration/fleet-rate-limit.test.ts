@@ -13,6 +13,9 @@ import { until } from '../support/until.ts';
 
 const rate = 300;
 const burst = 60;
+/** The load's clock is not the limiters': the one event loop of all may stand still between them. */
+const lagMs = 200;
+const secondMax = rate + burst + 3 + (rate * lagMs) / 1000;
 const phaseMs = 2000;
 const [many, few] = [330, 120];
 
@@ -93,6 +96,11 @@ function mostInASecond(all: readonly Sent[]): number {
   return most;
 }
 
+async function seriesOf(metrics: string, name: string): Promise<number[]> {
+  const text = await (await fetch(`http://${metrics}/metrics`)).text();
+  return [...text.matchAll(new RegExp(`^${name}\\{.*\\} (.*)$`, 'gm'))].map(([, value]) => Number(value));
+}
+
 const admitted = (all: readonly Sent[]): number => all.filter(({ status }) => status === 200).length;
 
 it('is kept and used while the demand moves, and is safe when NATS is killed', async () => {
@@ -106,16 +114,22 @@ it('is kept and used while the demand moves, and is safe when NATS is killed', a
   }
   const used = admitted(all) / ((2 * phaseMs * rate) / 1000);
   console.log(`used ${(used * 100).toFixed(1)} %, at most ${mostInASecond(all)} of ${rate} in a second`);
-  expect(mostInASecond(all)).toBeLessThanOrEqual(rate + burst + 3);
-  expect(used).toBeGreaterThan(0.9);
+  expect(mostInASecond(all)).toBeLessThanOrEqual(secondMax);
+  // 96 % on a machine that is not busy: what comes in lumps is not used.
+  expect(used).toBeGreaterThan(0.8);
   const refused = all.filter(({ status }) => status !== 200);
   expect(new Set(refused.map(({ status, reason }) => `${status} ${reason}`))).toEqual(new Set(['429 rate_limit']));
+
+  expect(await seriesOf(sidecars[0]!.metrics, 'weir_quota_state')).toEqual([0]);
+  expect((await seriesOf(sidecars[1]!.metrics, 'weir_quota_rate'))[0]).toBeGreaterThan(rate / 3);
+  expect(await quotaView()).toMatchObject({ limit: 'total', instances: 3, overshoot: 0, reservedPerSecond: 0 });
 
   await nats.kill9();
   const alone = await load([many, many, many], 1800);
   const late = alone.filter(({ atMs }) => atMs >= 1200);
   console.log(`without NATS ${(admitted(late) / 0.6).toFixed(0)}/s, at most ${mostInASecond(alone)} in a second`);
-  expect(mostInASecond(alone)).toBeLessThanOrEqual(rate + burst + 3);
+  expect(mostInASecond(alone)).toBeLessThanOrEqual(secondMax);
+  for (const { metrics } of sidecars) expect(await seriesOf(metrics, 'weir_quota_state')).toEqual([1]);
   // The two that asked for little fall to what they held, the third to a third of the rate.
   for (const kind of ['0', '1', '2']) expect(admitted(late.filter((sent) => sent.kind === kind))).toBeGreaterThan(10);
 });

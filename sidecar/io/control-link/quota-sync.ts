@@ -1,6 +1,6 @@
 /**
  * The shares of the limits that the fleet shares: says ten times a second what is wanted and held while anything is asked
- * for, else now and then, so that leases stand; and takes what the leader grants. Without NATS, or a leader, what was
+ * for, at once when that changes or much was given up, else now and then, so that leases stand; and takes what the leader grants. Without NATS, or a leader, what was
  * granted runs out by itself (admission/lease-share.ts).
  */
 import type { Grant } from '../../../proto/fleet-messages.ts';
@@ -18,7 +18,7 @@ const jitterShare = 0.2;
 /** A lease stands for a second, so two of these may be lost. */
 const calmMs = 350;
 /** Reports that may still be answered: those of more than a second. */
-const unansweredMax = 16;
+const unansweredMax = 32;
 
 export class QuotaSync {
   private readonly mesh: Mesh;
@@ -115,11 +115,11 @@ export class QuotaSync {
     if (sentAtMs === undefined) return;
     const version = this.mesh.policyVersion();
     const nowMs = this.mesh.nowMs();
-    let isAwaited = false;
+    let isUrgent = false;
     for (const lease of leases) {
       const holder = this.holders.get(lease.key);
-      if (holder?.take(lease, { epoch, seq, sentAtMs }, version, nowMs) === true) isAwaited ||= holder.isAwaited;
+      if (holder?.take(lease, { epoch, seq, sentAtMs }, version, nowMs) === true) isUrgent ||= holder.isUrgent(nowMs);
     }
-    if (isAwaited) this.report(nowMs);
+    if (isUrgent) this.report(nowMs);
   }
 }

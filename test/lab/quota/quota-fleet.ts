@@ -14,7 +14,9 @@ import { poisson } from '../sim/dice.ts';
 export const stepMs = 5;
 const target = 'shop/payments';
 const key = 'total';
-const reportMs = 100;
+/** As of quota-sync.ts. */
+const lookMs = 50;
+const reportMs = 90;
 const calmMs = 350;
 const tickMs = 50;
 /** As of leader-lease.ts: one that is cut off stops by itself before the next may begin. */
@@ -93,7 +95,8 @@ interface ControlPlane {
 }
 
 export class QuotaFleet {
-  nowMs = 1000;
+  readonly beganAtMs = 1000;
+  nowMs = this.beganAtMs;
   /** Cost asked for and admitted in each step. */
   readonly demanded: number[] = [];
   readonly admitted: number[] = [];
@@ -206,9 +209,11 @@ export class QuotaFleet {
   }
 
   private mayReport(instance: Instance): void {
-    instance.dueAtMs = this.nowMs + jitter(reportMs, 0.2, this.options.random);
-    const isCalm = !instance.holder.hasDemand(this.nowMs);
-    if (!isCalm || this.nowMs - instance.reportedAtMs >= calmMs || instance.seq === 0) this.report(instance);
+    instance.dueAtMs = this.nowMs + jitter(lookMs, 0.2, this.options.random);
+    const { holder, reportedAtMs, seq } = instance;
+    const sinceMs = this.nowMs - reportedAtMs;
+    const isDue = sinceMs >= calmMs || seq === 0 || holder.isUrgent(this.nowMs);
+    if (isDue || (sinceMs >= reportMs && holder.hasDemand(this.nowMs))) this.report(instance);
   }
 
   private report(instance: Instance): void {
@@ -250,7 +255,7 @@ export class QuotaFleet {
       const { epoch, answersSeq: seq } = grant;
       instance.holder.take({ ...noLease, ...lease } as RateLease, { epoch, seq, sentAtMs }, 1, this.nowMs);
     }
-    if (instance.holder.isAwaited) this.report(instance);
+    if (instance.holder.isUrgent(this.nowMs)) this.report(instance);
   }
 
   /** Either way: who is cut off neither hears nor is heard. */

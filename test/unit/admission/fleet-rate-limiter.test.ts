@@ -142,14 +142,14 @@ describe('QuotaHolder', () => {
     expect(holder.take(lease, answer(8, 1000), 1, 2000)).toBe(false);
   });
 
-  it('keeps what it holds when it meets a later leader, takes nothing of the one before, and is awaited', () => {
+  it('keeps what it holds when it meets a later leader, takes nothing of the one before, and says so at once', () => {
     const { limiter, holder } = held();
     holder.take(lease, answer(7, 1000), 1, 1000);
     holder.report(1, 1000);
     const hello = { ...lease, ttlMs: 0, ratePerSecond: 0, members: 9 };
     expect(holder.take(hello, answer(7, 1000, '4'), 1, 1010)).toBe(false);
     expect(holder.take(hello, answer(7, 1000, '6'), 1, 1010)).toBe(true);
-    expect(holder.isAwaited).toBe(true);
+    expect(holder.isUrgent(1101)).toBe(true);
     expect(limiter.reading(1010).rate).toBe(200);
     expect(holder.take(lease, answer(8, 1000), 1, 1020)).toBe(false);
     expect(holder.report(1, 1020)).toMatchObject({ heldEpoch: '6', heldSeq: 0, members: 9, ratePerSecond: 200 });
@@ -186,15 +186,15 @@ describe('QuotaHolder', () => {
     });
   });
 
-  it('is awaited when it has given up much, until it has said so', () => {
+  it('has something urgent to say when it has given up much, until it has said so', () => {
     const { holder } = held();
     holder.report(1, 1000);
     holder.take(lease, answer(1, 1000), 1, 1000);
-    expect(holder.isAwaited).toBe(false);
+    expect(holder.isUrgent(1101)).toBe(false);
     holder.take({ ...lease, ratePerSecond: 150 }, answer(2, 1100), 1, 1100);
-    expect(holder.isAwaited).toBe(true);
+    expect(holder.isUrgent(1101)).toBe(true);
     holder.report(1, 1101);
-    expect(holder.isAwaited).toBe(false);
+    expect(holder.isUrgent(1101)).toBe(false);
   });
 
   it('admits and takes nothing more once it leaves', () => {

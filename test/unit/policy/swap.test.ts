@@ -47,6 +47,25 @@ function admissionOf(policy: LivePolicy): Admission {
 }
 
 describe('LivePolicy', () => {
+  it('keeps what is held of a limit of the fleet when a policy changes the limit, and nothing of another limit', () => {
+    const shared = (rate: string, name = 'total'): PolicySpec =>
+      spec({ rateLimits: [{ name, scope: 'fleet', rate, fleet: { instancesMax: 10 } }] });
+    const policy = live(shared('100/s'));
+    const [before] = policy.fleetLimits();
+    const lease = { rate: 50, burst: 5, safeRate: 10, safeBurst: 1, safeForMs: 60_000, chunk: 0 };
+    before!.limiter.tryAcquire('', 1000);
+    before!.limiter.grant(lease, 2000, 1000);
+    policy.apply(shared('200/s'), origin(2), 1100);
+    const [after] = policy.fleetLimits();
+    expect(after!.key).toBe('total');
+    expect(after!.limiter).not.toBe(before!.limiter);
+    expect(after!.limiter.reading(1100)).toMatchObject({ state: 'leased', rate: 50, level: 5, demand: 1 });
+    policy.apply(shared('200/s', 'another'), origin(3), 1100);
+    expect([...policy.fleetLimits()][0]!.limiter.reading(1100)).toMatchObject({ state: 'newcomer', demand: 0 });
+    policy.apply(null, origin(4), 1100);
+    expect([...policy.fleetLimits()]).toEqual([]);
+  });
+
   it('lets everything pass before the first policy, by constants that all share', () => {
     const policy = new LivePolicy('shop/payments');
     expect(policy.inbound).toBe(passThroughInbound);
