@@ -14,6 +14,12 @@ export interface ControlPlaneFacts {
   instances(): { readonly live: number; readonly draining: number; readonly stale: number };
   services(): number;
   policies(): number;
+  /** The newest of each policy, by phase. */
+  rollouts(): ReadonlyMap<string, number>;
+  /** Tokens that are valid now. */
+  tokens(): number;
+  /** Requests that were denied, for want of a token or of a role. */
+  denied(): number;
   groupsLed(): number;
   /** Control planes heard lately, this one included. */
   members(): number;
@@ -113,6 +119,20 @@ function defineReadings(registry: Registry, facts: ControlPlaneFacts): void {
   });
   gauge('weir_control_plane_services', 'Services with sidecars.', () => facts.services());
   gauge('weir_control_plane_policies', 'Policies in the store.', () => facts.policies());
+  new Gauge({
+    name: 'weir_control_plane_rollouts',
+    help: 'Rollouts by phase, the newest of each policy.',
+    labelNames: ['phase'],
+    registers,
+    collect() {
+      this.reset();
+      for (const [phase, count] of facts.rollouts()) this.set({ phase }, count);
+    },
+  });
+  gauge('weir_control_plane_access_tokens', 'Access tokens that are valid.', () => facts.tokens());
+  counter('weir_control_plane_access_denied_total', 'Requests denied for want of a token or of a role.', [], (set) =>
+    set.inc(facts.denied()),
+  );
   gauge('weir_control_plane_groups_led', 'Groups of services, of 8, that this control plane leads.', () =>
     facts.groupsLed(),
   );

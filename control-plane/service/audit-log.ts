@@ -33,6 +33,8 @@ export class AuditLog {
   private readonly clock: Clock;
   private minuteBeganMs = Number.NEGATIVE_INFINITY;
   private denials = 0;
+  /** Since the start, recorded or not. */
+  deniedTotal = 0;
 
   constructor(bus: Bus, audit: Audit, clock: Clock) {
     this.bus = bus;
@@ -41,6 +43,7 @@ export class AuditLog {
   }
 
   denied(denied: Denied): void {
+    this.deniedTotal++;
     const nowMs = this.clock.nowMs();
     if (nowMs - this.minuteBeganMs >= minuteMs) this.beginMinute(nowMs);
     if (++this.denials <= denialsPerMinuteMax) this.record({ ...denied });

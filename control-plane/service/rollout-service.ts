@@ -80,6 +80,13 @@ export class RolloutService {
       .sort((a, b) => (`${a.namespace}/${a.name}` < `${b.namespace}/${b.name}` ? -1 : 1));
   }
 
+  countByPhase(): Map<string, number> {
+    const counts = new Map<string, number>();
+    for (const { rollout } of this.store.rollouts.values())
+      counts.set(rollout.phase, (counts.get(rollout.phase) ?? 0) + 1);
+    return counts;
+  }
+
   get(namespace: string, name: string): RolloutView | undefined {
     const stored = this.store.rollouts.get(`${namespace}/${name}`);
     return stored && this.view(stored);

@@ -78,6 +78,14 @@ export class TokenService {
     return record !== undefined && isValidNow(record, this.options.clock.wallMs());
   }
 
+  /** How many are valid now. */
+  get validCount(): number {
+    const wallMs = this.options.clock.wallMs();
+    let count = 0;
+    for (const { record } of this.records.values()) if (isValidNow(record, wallMs)) count++;
+    return count;
+  }
+
   list(): TokenView[] {
     return [...this.records.values()].map(({ record }) => viewOf(record)).sort((a, b) => (a.id < b.id ? -1 : 1));
   }

@@ -25,7 +25,7 @@ let admin: string;
 
 beforeAll(async () => {
   nats = await startNatsServer();
-  one = await startTestControlPlane(nats.url, { argv: ['--access', 'tokens'] });
+  one = await startTestControlPlane(nats.url, { argv: ['--access', 'tokens', '--metrics', '127.0.0.1:0'] });
   other = await startTestControlPlane(nats.url, { argv: ['--access', 'tokens', '--id', 'cp-1'] });
   await Promise.all([one.isReady(), other.isReady()]);
   admin = await until(() => one.firstTokens[0] ?? other.firstTokens[0], { what: 'there is a first token' });
@@ -95,6 +95,9 @@ describe('access by tokens', () => {
     await until(async () => (await audited('policy')).includes('"by":"token ann"'), { what: 'ann is in the audit' });
     await until(async () => (await audited('denied')).includes(`DELETE ${policies}/payments`), { what: 'bob is, too' });
     expect(await audited('denied')).toContain('this needs the role editor; token bob is viewer');
+    const metrics = await (await fetch(one.metricsUrl ?? '')).text();
+    expect(metrics).toMatch(/^weir_control_plane_access_denied_total [1-9]/m);
+    expect(metrics).toMatch(/^weir_control_plane_access_tokens [3-9]/m);
     const page = await one.ask('GET', '/v1/audit?limit=2', { headers: as(admin) });
     const next = JSON.parse(JSON.stringify(page.body));
     expect(next.items).toHaveLength(2);
