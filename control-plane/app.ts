@@ -9,6 +9,7 @@
  *        ◀─endpoints (leader)── endpoints ◀── fleet
  */
 import { createHash, randomBytes, randomInt } from 'node:crypto';
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { FastifyInstance } from 'fastify';
 import type { Log } from '../proto/kernel/log-format.ts';
 import { formatHostPort, type HostPort, isLoopbackHost } from '../proto/kernel/options.ts';
@@ -24,6 +25,7 @@ import { leaseGroupCount } from './coordination/shard-owners.ts';
 import { NatsBus } from './nats/nats-bus.ts';
 import { Audit } from './service/audit.ts';
 import { AuditLog } from './service/audit-log.ts';
+import { BreakerForce } from './service/breaker-force.ts';
 import { BreakerService } from './service/breaker-service.ts';
 import { deadStream, eventsStream, retryStream } from './service/buckets.ts';
 import { BundlePublisher } from './service/bundle-publisher.ts';
@@ -117,21 +119,23 @@ export async function startControlPlane(options: ControlPlaneOptions): Promise<C
   });
   let isFirstSeen = false;
   const policies = new PolicyService({ store, publisher, bus, audit, clock, log });
+  const isFleetBreaker = (target: string): boolean => {
+    const spec = store.bundles.get(target)?.bundle?.stable;
+    const breaker = spec?.outbound?.circuitBreaker;
+    return breaker !== undefined && spec?.enforcement !== 'disabled' && breaker.fleet?.enabled !== false;
+  };
   const breakers = new BreakerService({
     bus,
     clock,
     random,
     leadership,
-    isFleetBreaker(target) {
-      const spec = store.bundles.get(target)?.bundle?.stable;
-      const breaker = spec?.outbound?.circuitBreaker;
-      return breaker !== undefined && spec?.enforcement !== 'disabled' && breaker.fleet?.enabled !== false;
-    },
+    isFleetBreaker,
     onTransition(target, text) {
       log.info('fleet breaker', { target, transition: text });
       fleet.event('breaker', target, text);
     },
   });
+  const force = new BreakerForce({ bus, clock, audit, breakers, isFleetBreaker, sleep });
   const quotas = new QuotaService({ bus, clock, leadership });
   const fleet = new FleetService({
     id,
@@ -175,7 +179,7 @@ export async function startControlPlane(options: ControlPlaneOptions): Promise<C
   });
 
   /** Messages that could not be read, or spoke for somebody else. */
-  const refused = { hb: 0, ack: 0, rep: 0, brk: 0, slot: 0 };
+  const refused = { hb: 0, ack: 0, rep: 0, brk: 0, slot: 0, force: 0 };
   const metrics = new ControlPlaneMetrics({
     version: options.version,
     instances: () => fleet.view.instanceCounts(clock.nowMs()),
@@ -291,6 +295,9 @@ export async function startControlPlane(options: ControlPlaneOptions): Promise<C
     on.subscribe(subjects.verdictAll, ({ data }) => {
       if (!breakers.onVerdict(data)) refused.brk++;
     });
+    on.subscribe(subjects.forceAll, (message) => {
+      if (!force.onMessage(message)) refused.force++;
+    });
     on.subscribe(subjects.slotAll, (message) => {
       if (!breakers.onSlotResult(message)) refused.slot++;
     });
@@ -315,6 +322,8 @@ export async function startControlPlane(options: ControlPlaneOptions): Promise<C
     ...useCases,
     letters,
     redrives,
+    breakers,
+    force,
     isConnected: () => bus.isConnected(),
     dashboardFolder: options.dashboardFolder,
     version: options.version,

@@ -76,6 +76,9 @@ export const subjects = {
     `weir.slot.${token(target)}.${token(from)}.${id}`,
   slotsOf: (target: ServiceName): string => `weir.slot.${token(target)}.>`,
   slotAll: 'weir.slot.>',
+  /** What one control plane was asked to force, for the one that leads the target. */
+  force: (target: ServiceName): string => `weir.force.${token(target)}`,
+  forceAll: 'weir.force.>',
   grant: (to: ServiceName, id: string): string => `weir.grant.${token(to)}.${id}`,
   endpoints: (service: ServiceName): string => `weir.ep.${token(service)}`,
   bundle: (target: ServiceName): string => `weir.pol.svc.${token(target)}`,

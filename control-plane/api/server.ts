@@ -2,6 +2,8 @@
 import fastify, { type FastifyError, type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify';
 import type { Log } from '../../proto/kernel/log-format.ts';
 import type { AuditLog } from '../service/audit-log.ts';
+import type { BreakerForce } from '../service/breaker-force.ts';
+import type { BreakerService } from '../service/breaker-service.ts';
 import type { DeadLetters } from '../service/dead-letters.ts';
 import type { FleetService } from '../service/fleet-service.ts';
 import type { ImpactService } from '../service/impact-service.ts';
@@ -12,6 +14,7 @@ import type { RolloutService } from '../service/rollout-service.ts';
 import type { TokenService } from '../service/token-service.ts';
 import type { Access, Denial } from './access.ts';
 import { accessRoutes } from './access-routes.ts';
+import { breakerRoutes } from './breaker-routes.ts';
 import { deadLetterRoutes } from './dead-letter-routes.ts';
 import { EventStream } from './event-stream.ts';
 import { fleetRoutes } from './fleet-routes.ts';
@@ -34,6 +37,8 @@ export interface ApiOptions {
   readonly rollouts: RolloutService;
   readonly impacts: ImpactService;
   readonly fleet: FleetService;
+  readonly breakers: BreakerService;
+  readonly force: BreakerForce;
   readonly tokens: TokenService;
   readonly auditLog: AuditLog;
   readonly access: Access;
@@ -116,6 +121,7 @@ export function createApi(options: ApiOptions): FastifyInstance {
   historyRoutes(app, { history: options.history, by });
   impactRoutes(app, options.impacts);
   deadLetterRoutes(app, { letters: options.letters, redrives: options.redrives, by });
+  breakerRoutes(app, { breakers: options.breakers, force: options.force, by });
   rolloutRoutes(app, { rollouts: options.rollouts, policies, by, watch: watching(rolloutWatch) });
 
   function deny(request: FastifyRequest, reply: FastifyReply, { type, detail }: Denial, who: string): FastifyReply {

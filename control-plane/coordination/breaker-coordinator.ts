@@ -37,6 +37,13 @@ export const coordinatorBounds: CoordinatorBounds = {
   disabledMax: 65_536,
 };
 
+/** An operator's word. */
+export interface ForceWish {
+  readonly state: 'forced_open' | 'forced_closed';
+  readonly forMs: number;
+  readonly reason: string;
+}
+
 /** What is to be sent now. */
 export interface Decisions {
   readonly verdicts: readonly Verdict[];
@@ -130,12 +137,7 @@ export class BreakerCoordinator {
   }
 
   /** An operator's word; the leader's to take. False when there are too many targets. */
-  force(
-    key: string,
-    { state, forMs, reason }: { state: 'forced_open' | 'forced_closed'; forMs: number; reason: string },
-    nowMs: number,
-    wallMs: number,
-  ): boolean {
+  force(key: string, { state, forMs, reason }: ForceWish, nowMs: number, wallMs: number): boolean {
     const entry = this.entry(key, nowMs);
     if (!entry) return false;
     decided(entry);

@@ -15,7 +15,7 @@ import {
 } from '../../proto/fleet.ts';
 import type { Random } from '../../proto/kernel/random.ts';
 import { parseServiceKey, subjects } from '../../proto/subjects.ts';
-import { BreakerCoordinator } from '../coordination/breaker-coordinator.ts';
+import { BreakerCoordinator, type FleetBreakerReading, type ForceWish } from '../coordination/breaker-coordinator.ts';
 import { breakerStateName } from '../fleet/breaker-names.ts';
 import type { Bus, BusMessage } from './bus.ts';
 import type { Clock } from './clock.ts';
@@ -103,8 +103,35 @@ export class BreakerService {
     return true;
   }
 
+  leads(target: string): boolean {
+    return this.options.leadership.leads(target);
+  }
+
+  /** The leader's to do; false when there are too many targets. */
+  force(target: string, wish: ForceWish): boolean {
+    const { clock } = this.options;
+    return this.coordinator.force(target, wish, clock.nowMs(), clock.wallMs());
+  }
+
+  reset(target: string): boolean {
+    const { clock } = this.options;
+    return this.coordinator.reset(target, clock.nowMs(), clock.wallMs());
+  }
+
+  reading(target: string): FleetBreakerReading | undefined {
+    return this.coordinator.view(target, this.options.clock.nowMs());
+  }
+
+  readings(): FleetBreakerReading[] {
+    return this.coordinator.views(this.options.clock.nowMs());
+  }
+
+  ageMs({ sinceMs }: FleetBreakerReading): number {
+    return Math.max(0, Math.round(this.options.clock.nowMs() - sinceMs));
+  }
+
   view(target: string): FleetBreakerView | undefined {
-    const reading = this.coordinator.view(target, this.options.clock.nowMs());
+    const reading = this.reading(target);
     if (!reading) return undefined;
     return {
       target,
@@ -112,7 +139,7 @@ export class BreakerService {
       generation: reading.generation,
       epoch: reading.epoch,
       openedAt: reading.openedAtWallMs ? new Date(reading.openedAtWallMs).toISOString() : null,
-      ageMs: Math.max(0, Math.round(this.options.clock.nowMs() - reading.sinceMs)),
+      ageMs: this.ageMs(reading),
       coolMs: reading.coolMs,
       evidence: reading.evidence?.text ?? '',
       voters: reading.evidence?.voters ?? 0,
