@@ -2,7 +2,7 @@
  * Floods of frames that cost little to send, by name, over a real socket against a real sidecar: what the attacker got,
  * what it cost us, and that nobody else noticed (see test/support/attack/rig.ts).
  */
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { ErrorCode, Flag, FrameType, SettingId } from '../../sidecar/http2/constants.ts';
 import type { Attacker } from '../support/attack/attacker.ts';
 import {
@@ -17,17 +17,11 @@ import {
   shortGet,
   windowUpdate,
 } from '../support/attack/blocks.ts';
-import { AttackRig } from '../support/attack/rig.ts';
+import { rigForAll } from '../support/attack/rig.ts';
 import { until } from '../support/until.ts';
 import { frame } from '../support/wire.ts';
 
-let rig: AttackRig;
-
-beforeAll(async () => {
-  rig = await AttackRig.start();
-});
-
-afterAll(() => rig.stop());
+const at = rigForAll();
 
 interface Flood {
   readonly name: string;
@@ -204,8 +198,8 @@ const byName = floods.map((flood) => [flood.name, flood] as const);
 
 describe('A flood ends with ENHANCE_YOUR_CALM:', () => {
   test.each(byName)('%s', async (_name, { prepare, make, limit, allowed }) => {
-    const requestsBefore = rig.app.requests;
-    const report = await rig.attack(async (attacker) => {
+    const requestsBefore = at.rig.app.requests;
+    const report = await at.rig.attack(async (attacker) => {
       prepare?.(attacker);
       await attacker.flood((allowed + 1) * 10, make);
       await attacker.thrownOut();
@@ -215,11 +209,11 @@ describe('A flood ends with ENHANCE_YOUR_CALM:', () => {
     expect(attacker.framesSinceGoaway).toBe(0);
     expect(report.limits.get(limit)).toBe(1);
     // What was sent beyond the bound has reached nobody.
-    expect(rig.app.requests - requestsBefore).toBeLessThanOrEqual(allowed + 1);
+    expect(at.rig.app.requests - requestsBefore).toBeLessThanOrEqual(allowed + 1);
   });
 
   test.each(byName)('not before: %s', async (_name, { prepare, make, allowed }) => {
-    const attacker = await rig.connect();
+    const attacker = await at.rig.connect();
     prepare?.(attacker);
     // Half of it, so that neither time nor what came first matters.
     await attacker.flood(allowed >> 1, make);
@@ -233,7 +227,7 @@ describe('A flood ends with ENHANCE_YOUR_CALM:', () => {
 });
 
 test('the first of each kind is logged with who it was, the rest are counted', () => {
-  const lines = rig.logs.filter(({ msg }) => msg === 'http2 limit');
+  const lines = at.rig.logs.filter(({ msg }) => msg === 'http2 limit');
   expect(lines.find(({ limit }) => limit === 'ping_rate')).toMatchObject({ level: 'warn', from: '127.0.0.1' });
   expect(lines.filter(({ limit, count }) => limit === 'resets' && count === undefined)).toHaveLength(1);
 });

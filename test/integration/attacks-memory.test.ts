@@ -2,7 +2,7 @@
  * Attacks on memory and on the ratio of work to bytes, by name, over a real socket against a real sidecar: small input
  * that stands for large lists, output that nobody takes, windows opened by the byte.
  */
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { expect, test } from 'vitest';
 import { ErrorCode, Flag, SettingId } from '../../sidecar/http2/constants.ts';
 import { greeting } from '../support/attack/attacker.ts';
 import {
@@ -15,22 +15,16 @@ import {
   shortGet,
   windowUpdate,
 } from '../support/attack/blocks.ts';
-import { AttackRig } from '../support/attack/rig.ts';
+import { rigForAll } from '../support/attack/rig.ts';
 import { until } from '../support/until.ts';
 
-let rig: AttackRig;
-
-beforeAll(async () => {
-  rig = await AttackRig.start();
-});
-
-afterAll(() => rig.stop());
+const at = rigForAll();
 
 const id = (index: number): number => index * 2 + 1;
 const references = (count: number): Buffer => Buffer.alloc(count, indexed(62));
 
 test('CVE-2016-6581 HPACK bomb: a reference of one byte to 4 KiB, thousands of times, ends the connection', async () => {
-  const report = await rig.attack(async (attacker) => {
+  const report = await at.rig.attack(async (attacker) => {
     attacker.send(headers(1, Buffer.concat([request('GET', '/'), inserted('x-bomb', 'b'.repeat(4000))])));
     await until(() => attacker.statuses.get(1) === 200, { what: 'the entry is in the table' });
     attacker.send(headers(3, Buffer.concat([shortGet('/'), references(16_000)])));
@@ -42,8 +36,8 @@ test('CVE-2016-6581 HPACK bomb: a reference of one byte to 4 KiB, thousands of t
 });
 
 test('a list somewhat too large is answered 431, whole and on its stream only', async () => {
-  const before = rig.app.requests;
-  const report = await rig.attack(async (attacker) => {
+  const before = at.rig.app.requests;
+  const report = await at.rig.attack(async (attacker) => {
     attacker.send(headers(1, Buffer.concat([request('GET', '/'), inserted('x-bomb', 'b'.repeat(4000))])));
     attacker.send(headers(3, Buffer.concat([shortGet('/'), references(30)])));
     attacker.send(headers(5, Buffer.concat([shortGet('/'), ...Array.from({ length: 300 }, () => literal('a', 'b'))])));
@@ -54,11 +48,11 @@ test('a list somewhat too large is answered 431, whole and on its stream only', 
   expect([1, 3, 5, 7].map((streamId) => statuses.get(streamId))).toEqual([200, 431, 431, 200]);
   expect(report.survived).toBe(true);
   expect(report.limits.get('header_list')).toBe(2);
-  expect(rig.app.requests - before).toBe(2);
+  expect(at.rig.app.requests - before).toBe(2);
 });
 
 test('CVE-2026-49975, CVE-2026-47774: lists of one-byte references, held by a zero window, stay within the streams', async () => {
-  const report = await rig.attack(
+  const report = await at.rig.attack(
     async (attacker) => {
       attacker.send(headers(1, Buffer.concat([shortGet('/held'), inserted('x-held', 'b'.repeat(150))])));
       const list = Buffer.concat([shortGet('/held'), references(250)]);
@@ -75,7 +69,7 @@ test('CVE-2026-49975, CVE-2026-47774: lists of one-byte references, held by a ze
 
 test('CVE-2019-9511 data dribble: windows opened by the byte give bytes, and nobody else waits', async () => {
   const count = 2000;
-  const report = await rig.attack(
+  const report = await at.rig.attack(
     async (attacker) => {
       attacker.send(headers(1, shortGet('/big')));
       await until(() => attacker.statuses.has(1), { what: 'the head is there' });
@@ -89,7 +83,7 @@ test('CVE-2019-9511 data dribble: windows opened by the byte give bytes, and nob
 });
 
 test('CVE-2019-9517 internal data buffering: an open window and a socket that takes nothing end at the control frames', async () => {
-  const report = await rig.attack(
+  const report = await at.rig.attack(
     async (attacker) => {
       attacker.stopReading();
       attacker.send(windowUpdate(0, 0x7fffffff - 65_535));
@@ -97,13 +91,13 @@ test('CVE-2019-9517 internal data buffering: an open window and a socket that ta
       let buffered = 0;
       const isStuck = async (): Promise<boolean> => {
         const before = buffered;
-        buffered = await rig.bufferedBytes();
+        buffered = await at.rig.bufferedBytes();
         return buffered > 1_000_000 && buffered === before;
       };
       await until(isStuck, { what: 'the socket takes no more', intervalMs: 100 });
       // Beyond the 250 that wait for the socket each request is refused, and the refusals are bounded too.
       await attacker.flood(20_000, (index) => headers(id(index + 250), shortGet('/big')), 500);
-      await until(async () => (await rig.limitTrips()).get('control_frames') === 1, { what: 'the bound is hit' });
+      await until(async () => (await at.rig.limitTrips()).get('control_frames') === 1, { what: 'the bound is hit' });
       attacker.startReading();
       await attacker.thrownOut();
     },
@@ -113,7 +107,7 @@ test('CVE-2019-9517 internal data buffering: an open window and a socket that ta
 });
 
 test('a zero window with data pending is no error: the stream waits, others on the connection go on', async () => {
-  const report = await rig.attack(
+  const report = await at.rig.attack(
     async (attacker) => {
       attacker.send(headers(1, shortGet('/big')));
       await until(() => attacker.statuses.has(1), { what: 'the stalled head is there' });
@@ -131,7 +125,7 @@ test('a zero window with data pending is no error: the stream waits, others on t
 });
 
 test('uploads that nobody reads are held to a window a stream, and the others go on', async () => {
-  const report = await rig.attack(async (attacker) => {
+  const report = await at.rig.attack(async (attacker) => {
     const chunk = Buffer.alloc(16_384);
     attacker.send(headers(1, request('POST', '/hang'), Flag.endHeaders));
     // Beyond its window the stream is reset (§6.9.1): 65,535 and not a byte more.

@@ -2,7 +2,7 @@
  * Messages and frames that are not what they say they are, by name, over a real socket against a real sidecar: each ends
  * a stream or the connection with the code of the RFC, and none of them reaches the app.
  */
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { ErrorCode, Flag, FrameType, prefaceBytes, SettingId } from '../../sidecar/http2/constants.ts';
 import {
   block,
@@ -17,17 +17,11 @@ import {
   shortGet,
   windowUpdate,
 } from '../support/attack/blocks.ts';
-import { AttackRig } from '../support/attack/rig.ts';
+import { rigForAll } from '../support/attack/rig.ts';
 import { until } from '../support/until.ts';
 import { frame } from '../support/wire.ts';
 
-let rig: AttackRig;
-
-beforeAll(async () => {
-  rig = await AttackRig.start();
-});
-
-afterAll(() => rig.stop());
+const at = rigForAll();
 
 const get = (...more: Fields): Buffer => headers(1, request('GET', '/evil', ...more));
 const post = (...more: Fields): Buffer => headers(1, request('POST', '/evil', ...more), Flag.endHeaders);
@@ -77,15 +71,15 @@ describe('A malformed request is reset with PROTOCOL_ERROR and never reaches the
   ];
 
   test.each(malformed)('%s', async (_name, frames) => {
-    const before = rig.app.requests;
-    const attacker = await rig.connect();
+    const before = at.rig.app.requests;
+    const attacker = await at.rig.connect();
     attacker.send(...frames);
     await until(() => attacker.resets.has(1), { what: 'the stream is reset' });
     expect(attacker.resets.get(1)).toBe(ErrorCode.protocolError);
     // The connection goes on, and its tables are in step.
     attacker.send(headers(3, shortGet('/fine')));
     await until(() => attacker.statuses.get(3) === 200, { what: 'another stream is answered' });
-    expect(rig.app.requests - before).toBe(1);
+    expect(at.rig.app.requests - before).toBe(1);
     attacker.close();
   });
 });
@@ -99,13 +93,13 @@ describe('Content that is not what was announced resets the stream, also toward 
     ['pseudo-header fields in trailers', [post(), data(1, 'four'), headers(1, literal(':path', '/other'))]],
     ['trailers that do not end the stream', [post(), headers(1, literal('x', 'y'), Flag.endHeaders)]],
   ])('%s', async (_name, frames) => {
-    const before = { ...rig.app };
-    const attacker = await rig.connect();
+    const before = { ...at.rig.app };
+    const attacker = await at.rig.connect();
     // `/hang`-like: the app has the head and waits for the end of the content, which never comes.
     attacker.send(...frames);
     await until(() => attacker.resets.has(1), { what: 'the stream is reset' });
     expect(attacker.resets.get(1)).toBe(ErrorCode.protocolError);
-    await until(() => rig.app.requests - before.requests <= 1, { what: 'the app saw one head at most' });
+    await until(() => at.rig.app.requests - before.requests <= 1, { what: 'the app saw one head at most' });
     attacker.close();
   });
 });
@@ -153,13 +147,13 @@ describe('A frame that breaks the connection ends it, and nothing behind it is p
   ];
 
   test.each(connection)('%s', async (_name, frames, code) => {
-    const report = await rig.attack(async (attacker) => {
-      const before = rig.app.requests;
+    const report = await at.rig.attack(async (attacker) => {
+      const before = at.rig.app.requests;
       const isHanging = frames.length > 1 && frames[0]?.includes('/hang') === true;
       // In one piece, so that what comes behind is in the same read.
       attacker.send(...frames, headers(101, shortGet('/after')), ping());
       await attacker.thrownOut();
-      expect(rig.app.requests - before).toBeLessThanOrEqual(isHanging ? 1 : 0);
+      expect(at.rig.app.requests - before).toBeLessThanOrEqual(isHanging ? 1 : 0);
     });
     const { attacker } = report;
     expect(attacker.goaway?.code).toBe(code);
@@ -171,7 +165,7 @@ describe('A frame that breaks the connection ends it, and nothing behind it is p
   test('a preface that turns into something else', async () => {
     const wrong = Buffer.from(prefaceBytes);
     wrong[20] = 0x58;
-    const report = await rig.attack((attacker) => attacker.thrownOut(), { greeting: wrong, isRude: true });
+    const report = await at.rig.attack((attacker) => attacker.thrownOut(), { greeting: wrong, isRude: true });
     expect(report.attacker.goaway?.code).toBe(protocolError);
   });
 });

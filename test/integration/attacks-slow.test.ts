@@ -2,24 +2,18 @@
  * Attacks by slowness, over a real socket against a real sidecar with short limits: whoever owes us a preface, an
  * acknowledgement or the rest of a header block is thrown out; whoever only reads or sends content slowly is not.
  */
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { expect, test } from 'vitest';
 import { ErrorCode, Flag, prefaceBytes } from '../../sidecar/http2/constants.ts';
 import type { Attacker } from '../support/attack/attacker.ts';
 import { continuation, data, headers, literal, request, shortGet } from '../support/attack/blocks.ts';
-import { AttackRig } from '../support/attack/rig.ts';
+import { rigForAll } from '../support/attack/rig.ts';
 import { until } from '../support/until.ts';
 
 const limits = ['prefaceTimeoutMs=400', 'settingsAckTimeoutMs=400', 'headersTimeoutMs=400'];
 /** Far beyond the limits, and a tick. */
 const longMs = 900;
 
-let rig: AttackRig;
-
-beforeAll(async () => {
-  rig = await AttackRig.start(limits.flatMap((limit) => ['--limit', limit]));
-});
-
-afterAll(() => rig.stop());
+const at = rigForAll(limits.flatMap((limit) => ['--limit', limit]));
 
 /** One byte every 20 ms, until it is over. */
 async function dribble(attacker: Attacker, bytes: Buffer): Promise<number> {
@@ -36,7 +30,7 @@ async function dribble(attacker: Attacker, bytes: Buffer): Promise<number> {
 }
 
 test('slow-loris: a preface without SETTINGS', async () => {
-  const report = await rig.attack((attacker) => attacker.thrownOut(), {
+  const report = await at.rig.attack((attacker) => attacker.thrownOut(), {
     greeting: Buffer.from(prefaceBytes),
     isRude: true,
   });
@@ -45,7 +39,7 @@ test('slow-loris: a preface without SETTINGS', async () => {
 });
 
 test('slow-loris: half a preface, then silence', async () => {
-  const report = await rig.attack((attacker) => attacker.thrownOut(), {
+  const report = await at.rig.attack((attacker) => attacker.thrownOut(), {
     greeting: Buffer.from(prefaceBytes.slice(0, 9)),
     isRude: true,
   });
@@ -53,13 +47,13 @@ test('slow-loris: half a preface, then silence', async () => {
 });
 
 test('our SETTINGS are never acknowledged', async () => {
-  const report = await rig.attack((attacker) => attacker.thrownOut(), { acknowledges: false });
+  const report = await at.rig.attack((attacker) => attacker.thrownOut(), { acknowledges: false });
   expect(report.attacker.goaway?.code).toBe(ErrorCode.settingsTimeout);
   expect(report.limits.get('settings_ack_timeout')).toBe(1);
 });
 
 test('slow-loris: a header block that never ends', async () => {
-  const report = await rig.attack(async (attacker) => {
+  const report = await at.rig.attack(async (attacker) => {
     attacker.send(headers(1, shortGet('/'), Flag.endStream));
     await attacker.thrownOut();
   });
@@ -69,7 +63,7 @@ test('slow-loris: a header block that never ends', async () => {
 
 test('slow-loris: HEADERS by the byte', async () => {
   const bytes = headers(1, request('GET', '/', ['x-long', 'y'.repeat(1000)]));
-  const report = await rig.attack(async (attacker) => {
+  const report = await at.rig.attack(async (attacker) => {
     expect(await dribble(attacker, bytes)).toBeLessThan(bytes.length);
   });
   expect(report.limits.get('headers_timeout')).toBe(1);
@@ -78,7 +72,7 @@ test('slow-loris: HEADERS by the byte', async () => {
 test('slow-loris: CONTINUATION by the byte does not begin the time anew', async () => {
   const begun = headers(1, shortGet('/'), Flag.endStream);
   const rest = Buffer.concat(Array.from({ length: 8 }, (_, index) => continuation(1, literal(`x-${index}`, 'y'))));
-  const report = await rig.attack(async (attacker) => {
+  const report = await at.rig.attack(async (attacker) => {
     attacker.send(begun);
     expect(await dribble(attacker, rest)).toBeLessThan(rest.length);
   });
@@ -86,7 +80,7 @@ test('slow-loris: CONTINUATION by the byte does not begin the time anew', async 
 });
 
 test('content by the byte is no attack: the request waits for its end and is answered', async () => {
-  const report = await rig.attack(async (attacker) => {
+  const report = await at.rig.attack(async (attacker) => {
     attacker.send(headers(1, request('POST', '/', ['content-length', '75']), Flag.endHeaders));
     for (let sent = 1; sent <= 75; sent++) {
       attacker.send(data(1, 'x', sent === 75 ? Flag.endStream : 0));
@@ -99,7 +93,7 @@ test('content by the byte is no attack: the request waits for its end and is ans
 });
 
 test('a frame of DATA that stops in the middle may take its time', async () => {
-  const report = await rig.attack(async (attacker) => {
+  const report = await at.rig.attack(async (attacker) => {
     const whole = data(1, 'x'.repeat(100), Flag.endStream);
     attacker.send(headers(1, request('POST', '/'), Flag.endHeaders), whole.subarray(0, 50));
     await new Promise((resolve) => setTimeout(resolve, longMs));

@@ -7,12 +7,11 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { blankVerdict } from '../../proto/fleet-blanks.ts';
 import { ControlRoom, makeBundle } from '../support/control-room.ts';
 import { startNatsServer } from '../support/nats-server.ts';
-import { startWeir, text, type WeirProcess } from '../support/process.ts';
+import { sidecarDoors, startWeir, text, type WeirProcess } from '../support/process.ts';
 import { tempDir } from '../support/temp-dir.ts';
 import { until } from '../support/until.ts';
 
 const fault = fileURLToPath(new URL('../support/worker-fault.mjs', import.meta.url));
-const ephemeral = ['inbound', 'outbound', 'health', 'metrics', 'admin'].flatMap((door) => [`--${door}`, '127.0.0.1:0']);
 
 let app: http.Server;
 let appAddress: string;
@@ -49,7 +48,8 @@ afterEach(async () => {
 });
 
 async function start(policy = '', more: string[] = []): Promise<void> {
-  const args = ['sidecar', '--concurrency', '2', '--app', appAddress, '--app-protocol', 'http1', ...ephemeral, ...more];
+  const settings = ['--concurrency', '2', '--app', appAddress, '--app-protocol', 'http1'];
+  const args = ['sidecar', ...settings, ...sidecarDoors, ...more];
   if (policy !== '') {
     const file = join(dir, 'policy.yaml');
     writeFileSync(file, document(policy));
@@ -300,7 +300,7 @@ spec: { target: { service: pay }, outbound: { circuitBreaker: ${breaker} } }
   it('listens on Unix sockets too, and leaves no file behind', async () => {
     const path = join(dir, 'inbound.sock');
     const args = ['--concurrency', '2', '--app', appAddress, '--app-protocol', 'http1', '--log-format', 'json'];
-    sidecar = await startWeir(['sidecar', ...args, ...ephemeral.with(1, `unix:${path}`)]);
+    sidecar = await startWeir(['sidecar', ...args, ...sidecarDoors.with(1, `unix:${path}`)]);
     expect(text(sidecar.listening, 'inbound')).toBe(`unix:${path}`);
     const status = await new Promise((resolve, reject) => {
       http
@@ -314,9 +314,12 @@ spec: { target: { service: pay }, outbound: { circuitBreaker: ${breaker} } }
 
   it('says which address it cannot have', async () => {
     const taken = appAddress;
-    sidecar = await startWeir(['sidecar', '--concurrency', '2', ...ephemeral.with(3, taken), '--log-format', 'json'], {
-      readyMsg: 'cannot start',
-    });
+    sidecar = await startWeir(
+      ['sidecar', '--concurrency', '2', ...sidecarDoors.with(3, taken), '--log-format', 'json'],
+      {
+        readyMsg: 'cannot start',
+      },
+    );
     expect(text(sidecar.listening, 'error')).toContain(taken);
     expect((await sidecar.exited).code).toBe(70);
   });

@@ -6,7 +6,7 @@ import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, describe, expect, test } from 'vitest';
 import { openLoop, type Sent } from '../support/open-loop.ts';
-import { startWeir, text } from '../support/process.ts';
+import { sidecarDoors, startWeir, text } from '../support/process.ts';
 import type { RunningSidecar } from '../support/sidecar.ts';
 import { tempDir } from '../support/temp-dir.ts';
 import { until } from '../support/until.ts';
@@ -126,10 +126,6 @@ test('with two threads, the tenth that matters is served at four times too much'
 `,
     ),
   );
-  const ephemeral = ['inbound', 'outbound', 'health', 'metrics', 'admin'].flatMap((door) => [
-    `--${door}`,
-    '127.0.0.1:0',
-  ]);
   const sidecar = await startWeir([
     ...[
       'sidecar',
@@ -142,7 +138,7 @@ test('with two threads, the tenth that matters is served at four times too much'
       '--app-protocol',
       'http1',
     ],
-    ...['--policy', file, '--log-format', 'json', ...ephemeral],
+    ...['--policy', file, '--log-format', 'json', ...sidecarDoors],
   ]);
   later(() => sidecar.stop());
   // 200 a second is what it can take. Connections are spread over the threads.
@@ -154,6 +150,7 @@ test('with two threads, the tenth that matters is served at four times too much'
   const late: Sent[] = (await Promise.all(floods)).flat().filter(({ atMs }) => atMs >= 500);
   const served = (kind: string): number => late.filter((one) => one.kind === kind && one.status === 200).length;
   const gold = late.filter(({ kind }) => kind === 'gold').length;
-  expect(served('gold') / gold).toBeGreaterThan(0.95);
+  // Without priorities it would be a quarter, as of everybody.
+  expect(served('gold') / gold).toBeGreaterThan(0.8);
   expect(served('gold') + served('other')).toBeGreaterThan(0.5 * 200 * 1.5);
 });

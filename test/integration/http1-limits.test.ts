@@ -9,28 +9,14 @@ import type { HttpStream } from '../../sidecar/exchange/http-stream.ts';
 import { HeaderList } from '../../sidecar/http2/hpack/field.ts';
 import { defaultLimits } from '../../sidecar/http2/limits.ts';
 import { Http1Server } from '../../sidecar/io/http1-server.ts';
-import { RawApp, RawClient, statusLines } from '../support/http1-wire.ts';
-import { type RunningSidecar, startSidecar } from '../support/sidecar.ts';
+import { http1Rig, okAnswer } from '../support/http1-rig.ts';
+import { RawClient, statusLines } from '../support/http1-wire.ts';
 import { until } from '../support/until.ts';
 import { Recorder } from '../support/wire.ts';
 
 describe('a head', () => {
-  let app: RawApp;
-  let sidecar: RunningSidecar;
-  let client: RawClient;
-
-  beforeEach(async () => {
-    app = await new RawApp().listen();
-    app.answers('HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok');
-    sidecar = await startSidecar({ argv: ['--app', app.address] });
-    client = new RawClient(sidecar.inbound);
-  });
-
-  afterEach(async () => {
-    client.destroy();
-    await sidecar.stop();
-    app.close();
-  });
+  const rig = http1Rig();
+  beforeEach(() => rig.app.answers(okAnswer));
 
   const head = (fields: string): string => `GET / HTTP/1.1\r\nHost: a\r\n${fields}\r\n`;
 
@@ -41,23 +27,23 @@ describe('a head', () => {
     ['with one field of more than 16 KiB', head(`X: ${'y'.repeat(17_000)}\r\n`)],
     ['of 64 KiB as HTTP/2 counts it', head(`X: ${'y'.repeat(400)}\r\n`.repeat(155))],
   ])('%s is refused with 431, and counted', async (_name, text) => {
-    client.send(text);
-    const answer = await client.readsAll();
+    rig.client.send(text);
+    const answer = await rig.client.readsAll();
     expect(statusLines(answer)).toEqual(['431']);
     expect(answer).toContain('weir-reason: headers_too_large\r\n');
-    expect(app.received).toBe('');
-    const metrics = await (await fetch(`http://${sidecar.metrics}/metrics`)).text();
+    expect(rig.app.received).toBe('');
+    const metrics = await (await fetch(`http://${rig.sidecar.metrics}/metrics`)).text();
     expect(metrics).toContain('reason="headers_too_large"} 1');
   });
 
   test('of 250 fields and 60 KiB passes', async () => {
-    client.send(head(`X: ${'y'.repeat(200)}\r\n`.repeat(250)));
-    expect(statusLines(await client.reads('\r\n\r\nok'))).toEqual(['200']);
+    rig.client.send(head(`X: ${'y'.repeat(200)}\r\n`.repeat(250)));
+    expect(statusLines(await rig.client.reads('\r\n\r\nok'))).toEqual(['200']);
   });
 
   test('in a thousand pieces passes', async () => {
-    for (const char of head('X: y\r\n')) client.send(char);
-    expect(statusLines(await client.reads('\r\n\r\nok'))).toEqual(['200']);
+    for (const char of head('X: y\r\n')) rig.client.send(char);
+    expect(statusLines(await rig.client.reads('\r\n\r\nok'))).toEqual(['200']);
   });
 });
 

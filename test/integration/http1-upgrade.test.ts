@@ -3,31 +3,18 @@
  * wire, other protocols, and what becomes of an upgrade that is declined, cut off or none.
  */
 import http2 from 'node:http2';
-import { afterEach, beforeEach, expect, test } from 'vitest';
-import { RawApp, RawClient, statusLines } from '../support/http1-wire.ts';
-import { type RunningSidecar, startSidecar } from '../support/sidecar.ts';
+import { expect, test } from 'vitest';
+import { http1Rig } from '../support/http1-rig.ts';
+import { RawClient, statusLines } from '../support/http1-wire.ts';
+import { startSidecar } from '../support/sidecar.ts';
 import { until } from '../support/until.ts';
 import { acceptOf, handshake, readFrame, textFrame, websocketAnswer } from '../support/websocket.ts';
 
-let app: RawApp;
-let sidecar: RunningSidecar;
-let client: RawClient;
-
-beforeEach(async () => {
-  app = await new RawApp().listen();
-  sidecar = await startSidecar({ argv: ['--app', app.address, '--app-protocol', 'http1'] });
-  client = new RawClient(sidecar.inbound);
-});
-
-afterEach(async () => {
-  client.destroy();
-  await sidecar.stop();
-  app.close();
-});
+const rig = http1Rig(['--app-protocol', 'http1']);
 
 /** The app accepts WebSockets and answers each frame in capitals. */
 function shout(): void {
-  app.onData = (connection) => {
+  rig.app.onData = (connection) => {
     const { socket, received } = connection;
     const end = received.indexOf('\r\n\r\n') + 4;
     if (!/^upgrade: websocket/im.test(received)) return;
@@ -44,41 +31,41 @@ function shout(): void {
 
 test('a WebSocket passes from HTTP/1.1 to HTTP/1.1', async () => {
   shout();
-  client.send(handshake('/chat'));
-  const answer = await client.reads('\r\n\r\n');
+  rig.client.send(handshake('/chat'));
+  const answer = await rig.client.reads('\r\n\r\n');
   expect(answer).toMatch(/^HTTP\/1\.1 101 Switching Protocols\r\nconnection: Upgrade\r\nupgrade: websocket\r\n/);
   expect(answer).toContain(`sec-websocket-accept: ${websocketAnswer}\r\n`);
-  expect(app.received).toMatch(/^GET \/chat HTTP\/1\.1\r\nhost: chat\r\n/);
-  expect(app.received).toContain('connection: Upgrade\r\nupgrade: websocket\r\n');
-  client.received = '';
-  client.send(textFrame('hello', true));
-  await client.reads('HELLO');
-  expect(readFrame(client.received)).toBe('HELLO');
+  expect(rig.app.received).toMatch(/^GET \/chat HTTP\/1\.1\r\nhost: chat\r\n/);
+  expect(rig.app.received).toContain('connection: Upgrade\r\nupgrade: websocket\r\n');
+  rig.client.received = '';
+  rig.client.send(textFrame('hello', true));
+  await rig.client.reads('HELLO');
+  expect(readFrame(rig.client.received)).toBe('HELLO');
 });
 
 test('each direction of a tunnel ends for itself', async () => {
-  app.onData = ({ socket, received }) => {
+  rig.app.onData = ({ socket, received }) => {
     if (received.endsWith('\r\n\r\n')) {
       socket.write('HTTP/1.1 101 Switching Protocols\r\nUpgrade: foo/2\r\nConnection: Upgrade\r\n\r\nearly');
     }
   };
-  client.send('GET / HTTP/1.1\r\nHost: a\r\nConnection: upgrade\r\nUpgrade: foo/2\r\n\r\n');
-  expect(await client.reads('early')).toContain('upgrade: foo/2\r\n');
-  client.send('last');
-  client.socket.end();
-  await until(() => app.connections[0]?.isEnded, { what: "the app sees the caller's end" });
-  expect(app.received).toMatch(/\r\n\r\nlast$/);
-  expect(client.isEnded).toBe(false);
-  app.connections[0]?.socket.end('goodbye');
-  expect(await client.readsAll()).toMatch(/earlygoodbye$/);
-  expect(client.error).toBe('');
+  rig.client.send('GET / HTTP/1.1\r\nHost: a\r\nConnection: upgrade\r\nUpgrade: foo/2\r\n\r\n');
+  expect(await rig.client.reads('early')).toContain('upgrade: foo/2\r\n');
+  rig.client.send('last');
+  rig.client.socket.end();
+  await until(() => rig.app.connections[0]?.isEnded, { what: "the app sees the caller's end" });
+  expect(rig.app.received).toMatch(/\r\n\r\nlast$/);
+  expect(rig.client.isEnded).toBe(false);
+  rig.app.connections[0]?.socket.end('goodbye');
+  expect(await rig.client.readsAll()).toMatch(/earlygoodbye$/);
+  expect(rig.client.error).toBe('');
 });
 
 test('a deadline is for the answer, not for the tunnel, and a tunnel is no slow request', async () => {
   const policy =
     'apiVersion: weir.dev/v1alpha1\nkind: TrafficPolicy\nmetadata: { name: app }\nspec:\n  target: { service: app }\n' +
     '  inbound: { deadline: { default: 200ms } }\n';
-  const hasty = await startSidecar({ argv: ['--app', app.address], policy });
+  const hasty = await startSidecar({ argv: ['--app', rig.app.address], policy });
   shout();
   const caller = new RawClient(hasty.inbound);
   caller.send(handshake('/'));
@@ -97,84 +84,86 @@ test('a deadline is for the answer, not for the tunnel, and a tunnel is no slow 
 });
 
 test('a tunnel that the app breaks off is broken off toward the caller', async () => {
-  app.onData = ({ socket, received }) => {
+  rig.app.onData = ({ socket, received }) => {
     if (received.endsWith('\r\n\r\n')) {
       socket.write('HTTP/1.1 101 Switching Protocols\r\nUpgrade: foo\r\nConnection: Upgrade\r\n\r\n');
     } else socket.resetAndDestroy();
   };
-  client.send('GET / HTTP/1.1\r\nHost: a\r\nConnection: upgrade\r\nUpgrade: foo\r\n\r\n');
-  await client.reads('\r\n\r\n');
-  client.send('x');
-  await client.readsAll();
-  expect(client.error).toBe('ECONNRESET');
+  rig.client.send('GET / HTTP/1.1\r\nHost: a\r\nConnection: upgrade\r\nUpgrade: foo\r\n\r\n');
+  await rig.client.reads('\r\n\r\n');
+  rig.client.send('x');
+  await rig.client.readsAll();
+  expect(rig.client.error).toBe('ECONNRESET');
 });
 
 test('a tunnel that the caller breaks off is broken off toward the app', async () => {
   shout();
-  client.send(handshake('/'));
-  await client.reads('\r\n\r\n');
-  client.socket.resetAndDestroy();
-  await until(() => app.connections[0]?.isClosed, { what: "the app's socket closes" });
-  await until(() => sidecar.sidecar.inFlight === 0, { what: 'nothing is in flight' });
+  rig.client.send(handshake('/'));
+  await rig.client.reads('\r\n\r\n');
+  rig.client.socket.resetAndDestroy();
+  await until(() => rig.app.connections[0]?.isClosed, { what: "the app's socket closes" });
+  await until(() => rig.sidecar.sidecar.inFlight === 0, { what: 'nothing is in flight' });
 });
 
 test('an upgrade that the app declines is answered as it was, and what was sent after it is no request', async () => {
-  app.answers('HTTP/1.1 403 Forbidden\r\nContent-Length: 2\r\n\r\nno');
-  client.send(`${handshake('/chat')}GET /smuggled HTTP/1.1\r\nHost: a\r\n\r\n`);
-  const answer = await client.readsAll();
+  rig.app.answers('HTTP/1.1 403 Forbidden\r\nContent-Length: 2\r\n\r\nno');
+  rig.client.send(`${handshake('/chat')}GET /smuggled HTTP/1.1\r\nHost: a\r\n\r\n`);
+  const answer = await rig.client.readsAll();
   expect(statusLines(answer)).toEqual(['403']);
   expect(answer).toMatch(/Connection: close\r\n\r\nno$/);
-  expect(app.received).not.toContain('/smuggled');
+  expect(rig.app.received).not.toContain('/smuggled');
 });
 
 test('a 200 where a 101 was due does not pass for a tunnel', async () => {
-  app.answers('HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok');
-  client.send(handshake('/chat'));
-  const answer = await client.readsAll();
+  rig.app.answers('HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok');
+  rig.client.send(handshake('/chat'));
+  const answer = await rig.client.readsAll();
   expect(statusLines(answer)).toEqual(['502']);
   expect(answer).toContain('weir-reason: upstream_protocol\r\n');
 });
 
 test('a 101 that nobody asked for is refused', async () => {
-  app.answers('HTTP/1.1 101 Switching Protocols\r\nUpgrade: foo\r\nConnection: Upgrade\r\n\r\nHTTP/1.1 200 OK\r\n\r\n');
-  client.send('GET / HTTP/1.1\r\nHost: a\r\n\r\n');
-  const answer = await client.reads('weir-reason: upstream_protocol\r\n');
+  rig.app.answers(
+    'HTTP/1.1 101 Switching Protocols\r\nUpgrade: foo\r\nConnection: Upgrade\r\n\r\nHTTP/1.1 200 OK\r\n\r\n',
+  );
+  rig.client.send('GET / HTTP/1.1\r\nHost: a\r\n\r\n');
+  const answer = await rig.client.reads('weir-reason: upstream_protocol\r\n');
   expect(statusLines(answer)).toEqual(['502']);
 });
 
 test('h2c is not switched to; the request is answered, and the connection goes on', async () => {
-  app.answers('HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok');
+  rig.app.answers('HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok');
   const offer = 'Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMAAABkAARAAAAAAAIAAAAA\r\n';
-  client.send(`GET / HTTP/1.1\r\nHost: a\r\n${offer}\r\n`);
-  await client.reads('\r\n\r\nok');
-  expect(app.received).not.toMatch(/upgrade|http2-settings/i);
-  client.received = '';
-  app.onData = ({ socket, received }) => {
+  rig.client.send(`GET / HTTP/1.1\r\nHost: a\r\n${offer}\r\n`);
+  await rig.client.reads('\r\n\r\nok');
+  expect(rig.app.received).not.toMatch(/upgrade|http2-settings/i);
+  rig.client.received = '';
+  rig.app.onData = ({ socket, received }) => {
     if (received.endsWith('body')) socket.write('HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\nyes');
   };
-  client.send(`POST /with HTTP/1.1\r\nHost: a\r\nContent-Length: 4\r\n${offer}\r\nbody`);
-  await client.reads('\r\n\r\nyes');
-  expect(app.received).toMatch(/POST \/with HTTP\/1\.1\r\n[\s\S]*content-length: 4\r\n[\s\S]*\r\n\r\nbody$/);
+  rig.client.send(`POST /with HTTP/1.1\r\nHost: a\r\nContent-Length: 4\r\n${offer}\r\nbody`);
+  await rig.client.reads('\r\n\r\nyes');
+  expect(rig.app.received).toMatch(/POST \/with HTTP\/1\.1\r\n[\s\S]*content-length: 4\r\n[\s\S]*\r\n\r\nbody$/);
 });
 
 test('CONNECT is refused with a reason', async () => {
-  client.send('CONNECT example.com:443 HTTP/1.1\r\nHost: example.com:443\r\n\r\n');
-  const answer = await client.readsAll();
+  rig.client.send('CONNECT example.com:443 HTTP/1.1\r\nHost: example.com:443\r\n\r\n');
+  const answer = await rig.client.readsAll();
   expect(answer).toContain('weir-reason: connect_refused\r\n');
-  expect(app.connections).toHaveLength(0);
+  expect(rig.app.connections).toHaveLength(0);
 });
 
 test.each([
   ['a CONNECT', 'CONNECT b:443 HTTP/1.1\r\nHost: b:443\r\n\r\n'],
   ['an upgrade', handshake('/')],
 ])('%s behind a request that is not answered yet ends the connection, and answers nobody', async (_name, text) => {
-  client.send(`GET / HTTP/1.1\r\nHost: a\r\n\r\n${text}`);
-  expect(await client.readsAll()).toBe('');
+  rig.client.send(`GET / HTTP/1.1\r\nHost: a\r\n\r\n${text}`);
+  expect(await rig.client.readsAll()).toBe('');
 });
 
 test('a WebSocket passes from HTTP/2 to HTTP/1.1: the proxy makes the key and checks the answer', async () => {
   shout();
-  const session = http2.connect(`http://${sidecar.inbound}`);
+  const session = http2.connect(`http://${rig.sidecar.inbound}`);
   const stream = session.request({
     ':method': 'CONNECT',
     ':protocol': 'websocket',
@@ -198,17 +187,17 @@ test('a WebSocket passes from HTTP/2 to HTTP/1.1: the proxy makes the key and ch
   expect(readFrame(received)).toBe('HELLO');
   expect(status).toBe(200);
   expect(accept).toBeUndefined();
-  expect(app.received).toMatch(/^GET \/chat HTTP\/1\.1\r\n/);
-  expect(app.received).toMatch(/sec-websocket-key: \S{24}\r\n/);
+  expect(rig.app.received).toMatch(/^GET \/chat HTTP\/1\.1\r\n/);
+  expect(rig.app.received).toMatch(/sec-websocket-key: \S{24}\r\n/);
   session.destroy();
-  await until(() => app.connections[0]?.isClosed, { what: "the app's socket closes" });
+  await until(() => rig.app.connections[0]?.isClosed, { what: "the app's socket closes" });
 });
 
 test('an answer to the wrong key is no WebSocket', async () => {
-  app.answers(
+  rig.app.answers(
     'HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: x\r\n\r\n',
   );
-  const session = http2.connect(`http://${sidecar.inbound}`);
+  const session = http2.connect(`http://${rig.sidecar.inbound}`);
   const stream = session.request({
     ':method': 'CONNECT',
     ':protocol': 'websocket',

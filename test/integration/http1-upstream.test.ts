@@ -3,33 +3,18 @@
  * close in the wrong moment. Nothing of it may look like a good answer, and nothing may reach the next caller.
  */
 import http2 from 'node:http2';
-import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { RawApp, RawClient, statusLines } from '../support/http1-wire.ts';
-import { type RunningSidecar, startSidecar } from '../support/sidecar.ts';
+import { beforeEach, describe, expect, test } from 'vitest';
+import { http1Rig, okAnswer } from '../support/http1-rig.ts';
+import { statusLines } from '../support/http1-wire.ts';
 import { until } from '../support/until.ts';
 
-let app: RawApp;
-let sidecar: RunningSidecar;
-let client: RawClient;
+const rig = http1Rig(['--app-protocol', 'http1']);
 
-beforeEach(async () => {
-  app = await new RawApp().listen();
-  sidecar = await startSidecar({ argv: ['--app', app.address, '--app-protocol', 'http1'] });
-  client = new RawClient(sidecar.inbound);
-});
-
-afterEach(async () => {
-  client.destroy();
-  await sidecar.stop();
-  app.close();
-});
-
-const ok = 'HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok';
 const get = (path: string): string => `GET ${path} HTTP/1.1\r\nHost: a\r\n\r\n`;
 
 /** Answers each request with this text, then ends or breaks off the connection. */
 function answersThen(text: string, end: 'end' | 'reset'): void {
-  app.onData = ({ socket }) => {
+  rig.app.onData = ({ socket }) => {
     socket.write(Buffer.from(text, 'latin1'), () => {
       if (end === 'end') socket.end();
       else setTimeout(() => socket.resetAndDestroy(), 20);
@@ -40,32 +25,32 @@ function answersThen(text: string, end: 'end' | 'reset'): void {
 describe('a truncated answer never ends cleanly', () => {
   test('shorter than its length', async () => {
     answersThen('HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nabc', 'end');
-    client.send(get('/'));
-    expect(await client.readsAll()).toMatch(/content-length: 10\r\n[\s\S]*\r\n\r\nabc$/);
+    rig.client.send(get('/'));
+    expect(await rig.client.readsAll()).toMatch(/content-length: 10\r\n[\s\S]*\r\n\r\nabc$/);
   });
 
   test('without its last chunk', async () => {
     answersThen('HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n', 'end');
-    client.send(get('/'));
-    expect(await client.readsAll()).toMatch(/3\r\nabc\r\n$/);
+    rig.client.send(get('/'));
+    expect(await rig.client.readsAll()).toMatch(/3\r\nabc\r\n$/);
   });
 
   test('without its last chunk, to an HTTP/1.0 caller whose answer only its connection ends: a reset', async () => {
     answersThen('HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n', 'end');
-    client.send('GET / HTTP/1.0\r\nHost: a\r\n\r\n');
-    await client.readsAll();
-    expect(client.error).toBe('ECONNRESET');
+    rig.client.send('GET / HTTP/1.0\r\nHost: a\r\n\r\n');
+    await rig.client.readsAll();
+    expect(rig.client.error).toBe('ECONNRESET');
   });
 
   test('without a length, broken off by a reset', async () => {
     answersThen('HTTP/1.1 200 OK\r\n\r\nabc', 'reset');
-    client.send(get('/'));
-    expect(await client.readsAll()).toMatch(/3\r\nabc\r\n$/);
+    rig.client.send(get('/'));
+    expect(await rig.client.readsAll()).toMatch(/3\r\nabc\r\n$/);
   });
 
   test('to an HTTP/2 caller: a stream error', async () => {
     answersThen('HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nabc', 'end');
-    const session = http2.connect(`http://${sidecar.inbound}`);
+    const session = http2.connect(`http://${rig.sidecar.inbound}`);
     const stream = session.request({ ':path': '/' });
     let error = '';
     stream.on('error', (failure) => {
@@ -79,8 +64,8 @@ describe('a truncated answer never ends cleanly', () => {
 
 test('an answer without a length ends with its connection, and reaches the caller whole', async () => {
   answersThen('HTTP/1.1 200 OK\r\n\r\nall of it', 'end');
-  client.send(get('/'));
-  expect(await client.reads('0\r\n\r\n')).toMatch(/9\r\nall of it\r\n0\r\n\r\n$/);
+  rig.client.send(get('/'));
+  expect(await rig.client.reads('0\r\n\r\n')).toMatch(/9\r\nall of it\r\n0\r\n\r\n$/);
 });
 
 /** The head of an answer that two readers would read differently, or that is none. */
@@ -101,16 +86,16 @@ const refusedAnswers: Record<string, string> = {
   'a status below 100': 'HTTP/1.1 099 No\r\nContent-Length: 2\r\n\r\nok',
   'HTTP/2.0': 'HTTP/2.0 200 OK\r\nContent-Length: 2\r\n\r\nok',
   'no HTTP at all': 'hello\r\n\r\n',
-  'a 101 without an upgrade': `HTTP/1.1 101 Switching Protocols\r\n\r\n${ok}`,
+  'a 101 without an upgrade': `HTTP/1.1 101 Switching Protocols\r\n\r\n${okAnswer}`,
   'too many fields': `HTTP/1.1 200 OK\r\n${'X: y\r\n'.repeat(257)}Content-Length: 2\r\n\r\nok`,
   'fields that are too long': `HTTP/1.1 200 OK\r\nX: ${'y'.repeat(70_000)}\r\nContent-Length: 2\r\n\r\nok`,
 };
 
 describe('an answer is refused', () => {
   test.each(Object.entries(refusedAnswers))('%s', async (_name, text) => {
-    app.answers(text);
-    client.send(get('/'));
-    const answer = await client.reads('weir-reason: ');
+    rig.app.answers(text);
+    rig.client.send(get('/'));
+    const answer = await rig.client.reads('weir-reason: ');
     expect(statusLines(answer)).toEqual(['502']);
     expect(answer).toContain('weir-reason: upstream_protocol\r\n');
     expect(answer).not.toContain('evil');
@@ -118,71 +103,71 @@ describe('an answer is refused', () => {
 });
 
 test('what follows an answer in the same packet answers nobody', async () => {
-  app.answers(`${ok}HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nevil`);
-  client.send(get('/1'));
-  await client.reads('\r\n\r\nok');
-  app.answers(ok);
-  client.received = '';
-  client.send(get('/2'));
-  expect(await client.reads('\r\n\r\nok')).not.toContain('evil');
+  rig.app.answers(`${okAnswer}HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nevil`);
+  rig.client.send(get('/1'));
+  await rig.client.reads('\r\n\r\nok');
+  rig.app.answers(okAnswer);
+  rig.client.received = '';
+  rig.client.send(get('/2'));
+  expect(await rig.client.reads('\r\n\r\nok')).not.toContain('evil');
 });
 
 test('what comes on an idle connection answers nobody', async () => {
-  app.answers(ok);
-  client.send(get('/1'));
-  await client.reads('\r\n\r\nok');
-  const first = app.connections[0]!;
+  rig.app.answers(okAnswer);
+  rig.client.send(get('/1'));
+  await rig.client.reads('\r\n\r\nok');
+  const first = rig.app.connections[0]!;
   first.socket.write('HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nevil');
   await until(() => first.isEnded, { what: 'the connection is given up' });
-  client.received = '';
-  client.send(get('/2'));
-  expect(await client.reads('\r\n\r\nok')).not.toContain('evil');
-  expect(app.connections).toHaveLength(2);
+  rig.client.received = '';
+  rig.client.send(get('/2'));
+  expect(await rig.client.reads('\r\n\r\nok')).not.toContain('evil');
+  expect(rig.app.connections).toHaveLength(2);
 });
 
 test('content behind a 204 answers nobody, and the 204 has no length', async () => {
-  app.answers('HTTP/1.1 204 No Content\r\nContent-Length: 4\r\n\r\nevil');
-  client.send(get('/1'));
-  expect(await client.reads('\r\n\r\n')).not.toMatch(/content-length/i);
-  app.answers(ok);
-  client.received = '';
-  client.send(get('/2'));
-  expect(await client.reads('\r\n\r\nok')).not.toContain('evil');
+  rig.app.answers('HTTP/1.1 204 No Content\r\nContent-Length: 4\r\n\r\nevil');
+  rig.client.send(get('/1'));
+  expect(await rig.client.reads('\r\n\r\n')).not.toMatch(/content-length/i);
+  rig.app.answers(okAnswer);
+  rig.client.received = '';
+  rig.client.send(get('/2'));
+  expect(await rig.client.reads('\r\n\r\nok')).not.toContain('evil');
 });
 
 test('"Connection: close" of the app ends its connection, not the caller\'s', async () => {
-  app.answers('HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 2\r\n\r\nok');
+  rig.app.answers('HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 2\r\n\r\nok');
   for (const path of ['/1', '/2']) {
-    client.received = '';
-    client.send(get(path));
-    await client.reads('\r\n\r\nok');
+    rig.client.received = '';
+    rig.client.send(get(path));
+    await rig.client.reads('\r\n\r\nok');
   }
-  expect(app.connections).toHaveLength(2);
-  expect(client.isClosed).toBe(false);
+  expect(rig.app.connections).toHaveLength(2);
+  expect(rig.client.isClosed).toBe(false);
 });
 
 test('a connection that the app announces to close within the second is not kept', async () => {
-  app.answers('HTTP/1.1 200 OK\r\nKeep-Alive: timeout=1\r\nContent-Length: 2\r\n\r\nok');
+  rig.app.answers('HTTP/1.1 200 OK\r\nKeep-Alive: timeout=1\r\nContent-Length: 2\r\n\r\nok');
   for (const path of ['/1', '/2']) {
-    client.received = '';
-    client.send(get(path));
-    await client.reads('\r\n\r\nok');
+    rig.client.received = '';
+    rig.client.send(get(path));
+    await rig.client.reads('\r\n\r\nok');
   }
-  expect(app.connections).toHaveLength(2);
+  expect(rig.app.connections).toHaveLength(2);
 });
 
 describe('a kept connection that closes when the next request comes', () => {
   beforeEach(async () => {
-    app.answers(ok);
-    client.send(get('/first'));
-    await client.reads('\r\n\r\nok');
-    client.received = '';
+    rig.app.answers(okAnswer);
+    rig.client.send(get('/first'));
+    await rig.client.reads('\r\n\r\nok');
+    rig.client.received = '';
   });
 
   /** The kept connection breaks off at the next request; new ones answer. */
   function breaksOff(first: string): void {
-    app.onData = ({ socket, received }) => {
-      if (!received.startsWith('GET /first')) socket.write(ok);
+    rig.app.onData = ({ socket, received }) => {
+      if (!received.startsWith('GET /first')) socket.write(okAnswer);
       else if (first === '') socket.resetAndDestroy();
       else socket.write(first, () => socket.destroy());
     };
@@ -190,55 +175,55 @@ describe('a kept connection that closes when the next request comes', () => {
 
   test('a GET goes out once more, and the caller notices nothing', async () => {
     breaksOff('');
-    client.send(get('/second'));
-    expect(statusLines(await client.reads('\r\n\r\nok'))).toEqual(['200']);
-    expect(app.received.match(/GET \/second/g)).toHaveLength(2);
+    rig.client.send(get('/second'));
+    expect(statusLines(await rig.client.reads('\r\n\r\nok'))).toEqual(['200']);
+    expect(rig.app.received.match(/GET \/second/g)).toHaveLength(2);
   });
 
   test('a POST does not: the app may have done it', async () => {
     breaksOff('');
-    client.send('POST /second HTTP/1.1\r\nHost: a\r\nContent-Length: 0\r\n\r\n');
-    expect(statusLines(await client.reads('weir-reason: upstream_reset'))).toEqual(['502']);
-    expect(app.received.match(/POST \/second/g)).toHaveLength(1);
+    rig.client.send('POST /second HTTP/1.1\r\nHost: a\r\nContent-Length: 0\r\n\r\n');
+    expect(statusLines(await rig.client.reads('weir-reason: upstream_reset'))).toEqual(['502']);
+    expect(rig.app.received.match(/POST \/second/g)).toHaveLength(1);
   });
 
   test('a GET of which an answer began does not', async () => {
     breaksOff('HTTP/1.1 103 Early Hints\r\nLink: <x>\r\n\r\n');
-    client.send(get('/second'));
-    expect(statusLines(await client.reads('weir-reason: upstream_reset'))).toEqual(['103', '502']);
-    expect(app.received.match(/GET \/second/g)).toHaveLength(1);
+    rig.client.send(get('/second'));
+    expect(statusLines(await rig.client.reads('weir-reason: upstream_reset'))).toEqual(['103', '502']);
+    expect(rig.app.received.match(/GET \/second/g)).toHaveLength(1);
   });
 
   test('a GET goes out once more, not twice', async () => {
-    app.onData = ({ socket }) => socket.resetAndDestroy();
-    client.send(get('/second'));
-    expect(statusLines(await client.reads('weir-reason: upstream_reset'))).toEqual(['502']);
-    expect(app.received.match(/GET \/second/g)).toHaveLength(2);
+    rig.app.onData = ({ socket }) => socket.resetAndDestroy();
+    rig.client.send(get('/second'));
+    expect(statusLines(await rig.client.reads('weir-reason: upstream_reset'))).toEqual(['502']);
+    expect(rig.app.received.match(/GET \/second/g)).toHaveLength(2);
   });
 });
 
 test('an answer that comes before the request is sent reaches the caller, and the rest of the request nobody', async () => {
-  app.onData = ({ socket, received }) => {
+  rig.app.onData = ({ socket, received }) => {
     if (received.includes('begin')) socket.write('HTTP/1.1 413 Too Much\r\nContent-Length: 3\r\n\r\nno!');
   };
-  client.send('POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 10000000\r\n\r\nbegin');
-  await client.reads('\r\n\r\nno!');
-  await until(() => app.connections[0]?.isEnded, { what: "the app's connection ends" });
-  client.send('x'.repeat(100_000));
-  await client.readsAll();
-  expect(statusLines(client.received)).toEqual(['413']);
-  expect(app.received).toMatch(/\r\n\r\nbegin$/);
+  rig.client.send('POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 10000000\r\n\r\nbegin');
+  await rig.client.reads('\r\n\r\nno!');
+  await until(() => rig.app.connections[0]?.isEnded, { what: "the app's connection ends" });
+  rig.client.send('x'.repeat(100_000));
+  await rig.client.readsAll();
+  expect(statusLines(rig.client.received)).toEqual(['413']);
+  expect(rig.app.received).toMatch(/\r\n\r\nbegin$/);
 });
 
 test('no more requests are at the app at once than the endpoint may have sockets; the others wait their turn', async () => {
   let isOpen = false;
   const held: (() => void)[] = [];
-  app.onData = ({ socket }) => {
-    const answer = (): void => void socket.write(ok);
+  rig.app.onData = ({ socket }) => {
+    const answer = (): void => void socket.write(okAnswer);
     if (isOpen) answer();
     else held.push(answer);
   };
-  const sessions = [1, 2].map(() => http2.connect(`http://${sidecar.inbound}`));
+  const sessions = [1, 2].map(() => http2.connect(`http://${rig.sidecar.inbound}`));
   let answered = 0;
   for (const session of sessions) {
     for (let i = 0; i < 150; i++) {
@@ -248,10 +233,10 @@ test('no more requests are at the app at once than the endpoint may have sockets
     }
   }
   await until(() => held.length === 256, { what: '256 requests reach the app' });
-  expect(app.connections).toHaveLength(256);
+  expect(rig.app.connections).toHaveLength(256);
   isOpen = true;
   for (const answer of held) answer();
   await until(() => answered === 300, { what: 'all are answered' });
-  expect(app.connections).toHaveLength(256);
+  expect(rig.app.connections).toHaveLength(256);
   for (const session of sessions) session.destroy();
 });

@@ -3,7 +3,7 @@ import { writeFileSync } from 'node:fs';
 import http from 'node:http';
 import { join } from 'node:path';
 import { afterEach, describe, expect, it } from 'vitest';
-import { startWeir, text } from '../support/process.ts';
+import { sidecarDoors, startWeir, text } from '../support/process.ts';
 import { tempDir } from '../support/temp-dir.ts';
 import { until } from '../support/until.ts';
 import { type Got, get, later, metric, policyAbout, release, startWebApp } from '../support/web.ts';
@@ -35,14 +35,10 @@ describe.each([1, 2])('a sidecar with --concurrency %i', (concurrency) => {
     const app = await startWebApp((_request, response) => response.writeHead(status).end('fresh'));
     const file = join(tempDir('metrics').path, 'policy.yaml');
     writeFileSync(file, policy);
-    const ephemeral = ['inbound', 'outbound', 'health', 'metrics', 'admin'].flatMap((door) => [
-      `--${door}`,
-      '127.0.0.1:0',
-    ]);
     const sidecar = await startWeir([
       ...['sidecar', '--concurrency', String(concurrency), '--service', 'shop/orders', '--app', app],
       ...['--app-protocol', 'http1', '--endpoint', `shop/pay=${app}`, '--policy', file],
-      ...['--log-format', 'json', '--access-log-sample', '1', ...ephemeral],
+      ...['--log-format', 'json', '--access-log-sample', '1', ...sidecarDoors],
     ]);
     later(() => sidecar.stop());
     const [inbound, door] = [text(sidecar.listening, 'inbound'), text(sidecar.listening, 'metrics')];

@@ -4,11 +4,10 @@ import http from 'node:http';
 import { join } from 'node:path';
 import { afterEach, describe, expect, it } from 'vitest';
 import { startHttpApp } from '../support/http-app.ts';
-import { startWeir, text } from '../support/process.ts';
+import { sidecarDoors, startWeir, text } from '../support/process.ts';
 import { startSidecar } from '../support/sidecar.ts';
 import { tempDir } from '../support/temp-dir.ts';
 
-const doors = ['inbound', 'outbound', 'health', 'metrics', 'admin'].flatMap((door) => [`--${door}`, '127.0.0.1:0']);
 const document = (inbound: string, enforcement = 'enforce'): string =>
   `apiVersion: weir.dev/v1alpha1
 kind: TrafficPolicy
@@ -67,7 +66,7 @@ describe.each([1, 2])('rate limits in a sidecar with --concurrency %i', (concurr
     );
     const sidecar = await startWeir([
       ...['sidecar', '--concurrency', String(concurrency), '--service', 'shop/orders', '--app', app.address],
-      ...['--app-protocol', 'http1', '--policy', file, '--log-format', 'json', ...doors],
+      ...['--app-protocol', 'http1', '--policy', file, '--log-format', 'json', ...sidecarDoors],
     ]);
     cleanups.push(() => sidecar.stop());
     const inbound = text(sidecar.listening, 'inbound');

@@ -4,13 +4,11 @@ import { join } from 'node:path';
 import * as grpc from '@grpc/grpc-js';
 import { afterEach, describe, expect, it } from 'vitest';
 import { echoClient, startEcho } from '../support/echo-service.ts';
-import { startWeir, text } from '../support/process.ts';
+import { sidecarDoors, startWeir, text } from '../support/process.ts';
 import { startSidecar } from '../support/sidecar.ts';
 import { tempDir } from '../support/temp-dir.ts';
 import { until } from '../support/until.ts';
 import { type Got, get, later, policyAbout, release, startWebApp } from '../support/web.ts';
-
-const ephemeral = ['inbound', 'outbound', 'health', 'metrics', 'admin'].flatMap((door) => [`--${door}`, '127.0.0.1:0']);
 
 afterEach(release);
 
@@ -48,7 +46,7 @@ describe.each([1, 2])('routes in a sidecar with --concurrency %i', (concurrency)
     const sidecar = await startWeir([
       ...['sidecar', '--concurrency', String(concurrency), '--service', 'shop/orders', '--app', app],
       ...['--app-protocol', 'http1', '--endpoint', `shop/pay=${app}`, '--policy', file, '--log-format', 'json'],
-      ...ephemeral,
+      ...sidecarDoors,
     ]);
     later(() => sidecar.stop());
     const inbound = text(sidecar.listening, 'inbound');

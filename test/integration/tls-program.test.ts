@@ -6,14 +6,13 @@ import tls from 'node:tls';
 import { afterAll, afterEach, expect, test } from 'vitest';
 import { Authority, writePair, writePem } from '../support/certificates.ts';
 import { type HttpApp, startHttpApp } from '../support/http-app.ts';
-import { runWeir, startWeir, text, type WeirProcess } from '../support/process.ts';
+import { runWeir, sidecarDoors, startWeir, text, type WeirProcess } from '../support/process.ts';
 import { tempDir } from '../support/temp-dir.ts';
 import { until } from '../support/until.ts';
 
 const folder = tempDir('tls-program');
 const authority = new Authority('mesh');
 const server = writePair(folder.path, 'server', authority.issue({ dns: ['app.test'] }));
-const ephemeral = ['inbound', 'outbound', 'health', 'metrics', 'admin'].flatMap((door) => [`--${door}`, '127.0.0.1:0']);
 
 let app: HttpApp | undefined;
 let sidecar: WeirProcess | undefined;
@@ -45,7 +44,7 @@ test('with threads a session that began on one is resumed on any, and the counts
   app = await startHttpApp();
   const files = ['--tls-cert-file', server.cert, '--tls-key-file', server.key];
   const settings = ['--app', app.address, '--app-protocol', 'http1', '--concurrency', '2'];
-  sidecar = await startWeir(['sidecar', ...settings, ...files, ...ephemeral, '--log-format', 'json']);
+  sidecar = await startWeir(['sidecar', ...settings, ...files, ...sidecarDoors, '--log-format', 'json']);
   const { listening } = sidecar;
   const port = Number(text(listening, 'inbound').split(':').at(-1));
   const ticket = await visit(port);
@@ -66,7 +65,7 @@ test('files that cannot be used end the start with 64, each named by its setting
     'sidecar',
     ...['--app', '127.0.0.1:1', '--tls-cert-file', server.cert, '--tls-key-file', noise],
     ...['--upstream-tls', '--upstream-tls-ca-file', noise],
-    ...ephemeral,
+    ...sidecarDoors,
   ]);
   expect(code).toBe(64);
   expect(stderr).toContain(`--tls-key-file ${noise}: holds no private key in PEM form\n`);

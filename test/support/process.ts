@@ -53,6 +53,12 @@ export interface WeirProcess {
   kill9(): Promise<ProcessExit>;
 }
 
+/** Every door of a sidecar, on a port of its own. */
+export const sidecarDoors: readonly string[] = ['inbound', 'outbound', 'health', 'metrics', 'admin'].flatMap((door) => [
+  `--${door}`,
+  '127.0.0.1:0',
+]);
+
 /** Starts `weir <args>`. A string field of the listening line is best read with `text()`. */
 export async function startWeir(args: readonly string[], options: StartOptions = {}): Promise<WeirProcess> {
   requireBuild();

@@ -4,9 +4,9 @@
  * CPU, from /proc), and by whether the other client noticed.
  */
 import http2 from 'node:http2';
-import { expect } from 'vitest';
+import { afterAll, beforeAll, expect } from 'vitest';
 import { processCpuMs, processRssMb } from '../../bench/process-stat.ts';
-import { startWeir, text, type WeirProcess } from '../process.ts';
+import { sidecarDoors, startWeir, text, type WeirProcess } from '../process.ts';
 import { until } from '../until.ts';
 import { type App, type AppState, startApp } from './app.ts';
 import { Attacker, type AttackerOptions } from './attacker.ts';
@@ -48,8 +48,7 @@ export class AttackRig {
 
   static async start(args: readonly string[] = []): Promise<AttackRig> {
     const app = await startApp();
-    const doors = ['inbound', 'outbound', 'health', 'metrics', 'admin'].flatMap((door) => [`--${door}`, '127.0.0.1:0']);
-    const sidecar = await startWeir(['sidecar', ...doors, '--app', app.address, ...args]);
+    const sidecar = await startWeir(['sidecar', ...sidecarDoors, '--app', app.address, ...args]);
     return new AttackRig(app, sidecar);
   }
 
@@ -121,6 +120,21 @@ export class AttackRig {
     const found = (await this.scrape()).matchAll(/^weir_http2_limit_total\{limit="(\w+)"\} (\d+)$/gm);
     return new Map([...found].map(([, limit = '', count]) => [limit, Number(count)]));
   }
+}
+
+/** One rig for all tests of a file, which read it inside them. */
+export function rigForAll(args: readonly string[] = []): { readonly rig: AttackRig } {
+  let started: AttackRig | undefined;
+  beforeAll(async () => {
+    started = await AttackRig.start(args);
+  });
+  afterAll(() => started?.stop());
+  return {
+    get rig() {
+      if (started === undefined) throw new Error('the rig stands inside tests only');
+      return started;
+    },
+  };
 }
 
 /** Asks one request after the other for as long as it lives. */
