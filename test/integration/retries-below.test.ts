@@ -42,14 +42,14 @@ async function chain(status: number, ofB = ''): Promise<Chain> {
   return { a, b, tiers };
 }
 
-/** Any number of services, each of which calls the next; the last fails. How often that one is asked. */
-async function callsAtTheEnd(services: readonly string[]): Promise<number> {
+/** Services of which each calls the next, and the last fails; `retried`: by whose callers. How often that one is asked. */
+async function callsAtTheEnd(services: readonly string[], retried: readonly string[]): Promise<number> {
   let calls = 0;
   const last = await startWebApp((_, response) => {
     calls++;
     response.writeHead(503).end();
   });
-  const policy = services.map((name) => policyAbout(name, `  outbound: { retries: ${retries} }\n`)).join('---\n');
+  const policy = retried.map((name) => policyAbout(name, `  outbound: { retries: ${retries} }\n`)).join('---\n');
   let next = await startService(services.at(-1)!, last, [], { meshToken, policy });
   for (let at = services.length - 2; at >= 0; at--) {
     const endpoint = `shop/${services[at + 1]}=${next.inbound}`;
@@ -78,9 +78,16 @@ describe('a retry one layer up', () => {
   });
 });
 
-test('in a chain of four services each that retries adds its own retries and multiplies nobody’s', async () => {
-  // Three services that try three times each: 27 calls, if each did not know of the others.
-  expect(await callsAtTheEnd(['a', 'b', 'c', 'd'])).toBe(7);
+describe('in a chain of four services', () => {
+  test('each that retries adds its own retries and multiplies nobody’s', async () => {
+    // Three services that try three times each: 27 calls, if each did not know of the others.
+    expect(await callsAtTheEnd(['a', 'b', 'c', 'd'], ['b', 'c', 'd'])).toBe(7);
+  });
+
+  test('one that does not retry hands on that it is asked again', async () => {
+    // The first attempt is tried three times at the end, the two others once: nine, if b did not say so to c.
+    expect(await callsAtTheEnd(['a', 'b', 'c', 'd'], ['b', 'd'])).toBe(5);
+  });
 });
 
 test('a retry that tells no tier is one tier less important where it comes in', async () => {
