@@ -162,7 +162,7 @@ export class ProxyMesh implements Mesh, MetricFacts, AdminFacts {
       const { breaker } = target.policy.outbound;
       if (breaker === null) continue;
       breaker.tick(tick());
-      yield { upstream: target.key, state: breaker.state };
+      yield { upstream: target.key, state: breaker.effectiveState };
     }
   }
 
@@ -309,7 +309,8 @@ export class ProxyMesh implements Mesh, MetricFacts, AdminFacts {
         const { breaker } = target.policy.outbound;
         if (breaker === null) return [];
         breaker.tick(tick());
-        return [{ target: target.key, state: breakerStateName(breaker.state), cause: breaker.cause }];
+        const [state, fleet] = [breakerStateName(breaker.state), breakerStateName(breaker.fleetState)];
+        return [{ target: target.key, state, fleet, cause: breaker.cause }];
       }),
     };
   }

@@ -67,7 +67,8 @@ export const faultyCallers: FleetScenario = {
         const how = `${rps} rps each, ${witnesses > 0 ? 'with' : 'without'} witnesses`;
         measures.push({ name: `false opens: ${how}`, unit: '', target: { atMost: 0 }, value: opens });
         if (witnesses > 0) continue;
-        const target = rps >= 20 ? { atMost: 2000 } : null;
+        // At one a second, two failures alone take longer.
+        const target = rps > 1 ? { atMost: 2000 } : null;
         measures.push({
           name: `culprits named (95 of 100): ${how}`,
           unit: 'ms',
