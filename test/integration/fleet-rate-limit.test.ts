@@ -2,8 +2,9 @@
  * A rate limit that three sidecars share, over a real nats-server and a control plane: it is kept while the demand moves
  * from one to the other, used, and still kept when NATS is killed.
  */
+import { Value } from 'typebox/value';
 import { afterEach, beforeEach, expect, it } from 'vitest';
-import type { QuotaView, ServiceList } from '../../proto/api.ts';
+import { type QuotaView, ServiceList } from '../../proto/api.ts';
 import { startTestControlPlane, type TestControlPlane } from '../support/control-plane.ts';
 import { type HttpApp, startHttpApp } from '../support/http-app.ts';
 import { startNatsServer, type TestNatsServer } from '../support/nats-server.ts';
@@ -65,7 +66,7 @@ async function share(fleet: object): Promise<void> {
 }
 
 async function quotaView(): Promise<QuotaView | undefined> {
-  const list = (await controlPlane.ask('GET', '/v1/services')).body as ServiceList;
+  const list = Value.Parse(ServiceList, (await controlPlane.ask('GET', '/v1/services')).body);
   return list.items.find(({ service }) => service === 'payments')!.quotas[0];
 }
 

@@ -8,7 +8,7 @@ import { describe, expect, it } from 'vitest';
 import { fnv1a } from '../../../proto/kernel/fnv.ts';
 import { XorShift32 } from '../../../proto/kernel/random.ts';
 import type { FleetLimit } from '../../../proto/policy/fleet-limits.ts';
-import { type Cut, mostBeyond, QuotaFleet } from '../../lab/quota/quota-fleet.ts';
+import { type Cut, mostBeyond, QuotaFleet } from '../../lab/fleet/quota-fleet.ts';
 
 const instancesMax = 6;
 const durationMs = 9000;

@@ -4,5 +4,12 @@ import { fleetOutage } from './12-outage.ts';
 import { faultyCallers } from './13-faulty-callers.ts';
 import { leaderLoss } from './14-leader-loss.ts';
 import { coldRestart } from './15-cold-restart.ts';
+import { quotaScenario } from './16-quota.ts';
 
-export const fleetScenarios: readonly FleetScenario[] = [fleetOutage, faultyCallers, leaderLoss, coldRestart];
+export const fleetScenarios: readonly FleetScenario[] = [
+  fleetOutage,
+  faultyCallers,
+  leaderLoss,
+  coldRestart,
+  quotaScenario,
+];

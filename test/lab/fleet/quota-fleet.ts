@@ -1,10 +1,17 @@
 /**
  * Instances that share a rate limit and control planes that share it out, in simulated time, over a network that loses,
  * delays, doubles and reorders messages and may be cut between any two of them. Everything but the network is the real
- * thing: limiters, holders, coordinators.
+ * thing: limiters, holders, coordinators, and the codec between them.
  */
 import { QuotaCoordinator } from '../../../control-plane/coordination/quota-coordinator.ts';
-import type { Grant, Identity, QuotaReport, RateLease, Report } from '../../../proto/fleet-messages.ts';
+import {
+  decodeGrant,
+  decodeReport,
+  encodeGrant,
+  encodeReport,
+  type Grant,
+  type Identity,
+} from '../../../proto/fleet.ts';
 import { jitter, type Random } from '../../../proto/kernel/random.ts';
 import type { FleetLimit } from '../../../proto/policy/fleet-limits.ts';
 import { FleetRateLimiter } from '../../../sidecar/admission/fleet-rate-limiter.ts';
@@ -19,8 +26,7 @@ const lookMs = 50;
 const reportMs = 90;
 const calmMs = 350;
 const tickMs = 50;
-/** As of leader-lease.ts: one that is cut off stops by itself before the next may begin. */
-const fencedAfterMs = 700;
+/** From the death of a leader to the next, as of leader-lease.ts. */
 export const takeoverMs = 1050;
 
 export interface NetworkFaults {
@@ -219,21 +225,18 @@ export class QuotaFleet {
   private report(instance: Instance): void {
     const seq = ++instance.seq;
     instance.sentAtMs.set(seq, this.nowMs);
-    const report: Report = {
-      v: 1,
+    const bytes = encodeReport({
       identity: instance.identity,
-      epochSeen: '',
       seq,
       intervalMs: this.nowMs - instance.reportedAtMs,
-      targets: [],
-      quotas: [{ ...noQuota, ...instance.holder.report(1, this.nowMs) } as QuotaReport],
-    };
+      quotas: [instance.holder.report(1, this.nowMs)],
+    });
     instance.reportedAtMs = this.nowMs;
     for (const [i, { coordinator }] of this.controlPlanes.entries()) {
       this.send(instance.index, i, () => {
-        if (this.controlPlanes[i]?.coordinator === coordinator && this.controlPlanes[i].isRunning) {
-          coordinator.onReport(report, this.nowMs);
-        }
+        const isStillIt = this.controlPlanes[i]?.coordinator === coordinator && this.controlPlanes[i].isRunning;
+        const report = decodeReport(bytes);
+        if (isStillIt && report) coordinator.onReport(report, this.nowMs);
       });
     }
   }
@@ -243,7 +246,8 @@ export class QuotaFleet {
     if (!isRunning) return;
     for (const { to, grant } of coordinator.tick(() => epoch, this.nowMs)) {
       const instance = this.instances[Number(to.instance.slice('payments-'.length))]!;
-      this.send(instance.index, index, () => this.take(instance, grant as Grant));
+      const decoded = decodeGrant(encodeGrant(grant));
+      if (decoded) this.send(instance.index, index, () => this.take(instance, decoded));
     }
   }
 
@@ -253,7 +257,7 @@ export class QuotaFleet {
     if (sentAtMs === undefined) return;
     for (const lease of grant.leases) {
       const { epoch, answersSeq: seq } = grant;
-      instance.holder.take({ ...noLease, ...lease } as RateLease, { epoch, seq, sentAtMs }, 1, this.nowMs);
+      instance.holder.take(lease, { epoch, seq, sentAtMs }, 1, this.nowMs);
     }
     if (instance.holder.isUrgent(this.nowMs)) this.report(instance);
   }
@@ -279,34 +283,6 @@ export class QuotaFleet {
     }
   }
 }
-
-export const leaderFencedAfterMs = fencedAfterMs;
-
-const noQuota = {
-  key: '',
-  demand: 0,
-  admitted: 0,
-  overshoot: 0,
-  heldEpoch: '',
-  heldSeq: 0,
-  ratePerSecond: 0,
-  safeRatePerSecond: 0,
-  members: 0,
-  leaving: false,
-  policyVersion: 0,
-  chunkLeft: 0,
-};
-const noLease = {
-  key: '',
-  ratePerSecond: 0,
-  burst: 0,
-  ttlMs: 0,
-  safeRatePerSecond: 0,
-  policyVersion: 0,
-  safeForMs: 0,
-  members: 0,
-  chunk: 0,
-};
 
 /** The most that was ever admitted beyond rate·w, over all windows w. */
 export function mostBeyond(admitted: readonly number[], rate: number): number {
