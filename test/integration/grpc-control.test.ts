@@ -3,6 +3,7 @@ import { fileURLToPath } from 'node:url';
 import { status } from '@grpc/grpc-js';
 import { protoPath as healthProto } from 'grpc-health-check';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { watchersMax } from '../../control-plane/api/grpc-server.ts';
 import { checkConfig, controlPlaneOptions } from '../../control-plane/config.ts';
 import { protoFile } from '../../proto/fleet.ts';
 import { parseOptions } from '../../proto/kernel/options.ts';
@@ -150,6 +151,35 @@ describe('the control plane over gRPC', () => {
     const stranger = new GrpcClient(address, protoFile('control.proto'), 'weir.v1.Control');
     expect(await stranger.watch('WatchPolicies', {}, () => {}).ended).toBe(status.UNAUTHENTICATED);
     stranger.close();
+  });
+
+  it('is bounded for watchers: who comes when it is full is told so, and who leaves makes room', async () => {
+    const clients = [1, 2, 3].map(() => new GrpcClient(address, protoFile('control.proto'), 'weir.v1.Control', bearer));
+    let synced = 0;
+    const codes: number[] = [];
+    const open = (index: number) => {
+      const watch = clients[index % 3]!.watch('WatchRollouts', {}, ({ type }) => {
+        if (type === 'SYNCED') synced++;
+      });
+      watch.ended.then((code) => codes.push(code));
+      return watch;
+    };
+    const watches = Array.from({ length: watchersMax + 2 }, (_, i) => open(i));
+    await until(() => synced === watchersMax && codes.length === 2, { what: 'it is full' });
+    expect(codes).toEqual([status.RESOURCE_EXHAUSTED, status.RESOURCE_EXHAUSTED]);
+    for (const watch of watches) watch.cancel();
+    await until(() => codes.length === watches.length, { what: 'all have left' });
+    await until(
+      async () => {
+        const before = synced;
+        const watch = open(0);
+        await until(() => synced > before || codes.length > watches.length, { what: 'an answer' });
+        watch.cancel();
+        return synced > before;
+      },
+      { what: 'there is room again' },
+    );
+    for (const each of clients) each.close();
   });
 
   it('has health and reflection, for which nobody needs a token', async () => {
