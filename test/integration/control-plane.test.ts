@@ -240,6 +240,8 @@ describe('what may break', () => {
     expect(refused).toMatchObject({ status: 503 });
     await nats.restart();
     const restartedMs = performance.now();
+    // Who is not back yet would miss the bundle: nobody sends it again to who sends no heartbeats.
+    await until(() => connection.rtt(), { what: 'the subscriber is back' });
     await until(
       async () =>
         (
