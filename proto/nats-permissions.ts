@@ -23,6 +23,8 @@ export interface SidecarScope {
   readonly targets: readonly ServiceName[];
   /** Of the consumer of its parked requests; default: as its sidecars call it. */
   readonly retryConsumer?: string;
+  /** The queue that it feeds its app from (--consume); default: none. */
+  readonly consumes?: { readonly stream: string; readonly consumer: string };
 }
 
 /**
@@ -51,6 +53,7 @@ export function sidecarPermissions(scope: SidecarScope): NatsPermissions {
       ...known.map((target) => reading(buckets.policy, `svc.${target.namespace}.${target.service}`)),
       ...targets.map((target) => reading(buckets.endpoints, `${target.namespace}.${target.service}`)),
       ...parking(scope),
+      ...consuming(scope),
     ],
     subscribe: [
       `${sidecarInbox(service, instance)}.>`,
@@ -105,6 +108,15 @@ function parking({ service, targets, retryConsumer = streams.retryConsumer(servi
     `$JS.API.STREAM.INFO.${streams.dead}`,
     `$JS.API.CONSUMER.CREATE.${own}.${streams.retrySubject(service)}`,
     `$JS.API.CONSUMER.MSG.NEXT.${own}`,
+    `$JS.ACK.${own}.>`,
+  ];
+}
+
+function consuming({ consumes }: SidecarScope): string[] {
+  if (consumes === undefined) return [];
+  const own = `${consumes.stream}.${consumes.consumer}`;
+  return [
+    ...['CONSUMER.INFO', 'CONSUMER.DURABLE.CREATE', 'CONSUMER.MSG.NEXT'].map((call) => `$JS.API.${call}.${own}`),
     `$JS.ACK.${own}.>`,
   ];
 }

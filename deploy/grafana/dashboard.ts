@@ -171,6 +171,41 @@ export const rows: readonly Row[] = [
     ],
   },
   {
+    title: 'Parked requests and queues',
+    panels: [
+      {
+        title: 'Parked',
+        description: 'Requests that were to be parked, by what became of them; only those parked are not refused.',
+        unit: 'reqps',
+        series: [[rateBy('upstream, result', 'weir_parked_total'), '{{upstream}} {{result}}']],
+      },
+      {
+        title: 'Waiting',
+        description: 'Parked for a service, and dead, as its sidecars see it.',
+        unit: 'short',
+        series: [
+          ['max by (service) (weir_parked_messages)', '{{service}} parked'],
+          ['max by (service) (weir_dlq_messages)', '{{service}} dead'],
+        ],
+      },
+      {
+        title: 'Delivered',
+        description: 'Messages of queues that apps were given, and those that became dead letters.',
+        unit: 'ops',
+        series: [
+          [
+            'sum by (queue, result) (rate(weir_deliveries_total{instance=~"$instance"}[$__rate_interval]))',
+            '{{queue}} {{result}}',
+          ],
+          [
+            'sum by (queue, reason) (rate(weir_dead_letters_total{instance=~"$instance"}[$__rate_interval]))',
+            '{{queue}} dead: {{reason}}',
+          ],
+        ],
+      },
+    ],
+  },
+  {
     title: 'Flow control',
     panels: [
       {

@@ -18,7 +18,7 @@ const dashboardMetrics = new Set(
 );
 /** They have series only once such a thing has happened. */
 const onlyWhenItHappens =
-  /^weir_(requests_(rejected|would_reject)|route_|breaker_|retries|hedges|endpoint_|http2_limit|flow_control_(ended|stalled)|messages_|rate_limit_|fallbacks|stale_)/;
+  /^weir_(requests_(rejected|would_reject)|route_|breaker_|retries|hedges|endpoint_|http2_limit|flow_control_(ended|stalled)|messages_|rate_limit_|fallbacks|stale_|parked_|dlq_|deliveries_|dead_letters_)/;
 
 describe.skipIf(prometheus === null)('Prometheus beside the demo', () => {
   const dataDir = mkdtempSync(join(tmpdir(), 'weir-demo-test-'));

@@ -4,6 +4,7 @@ import {
   asServerConfig,
   controlPlanePermissions,
   type NatsPermissions,
+  type SidecarScope,
   sidecarPermissions,
   templateScope,
 } from '../../../proto/nats-permissions.ts';
@@ -25,6 +26,11 @@ export const natsPermissions: Command = {
       placeholder: 'name',
     },
     target: { kind: 'list', description: 'A service that it calls. Repeatable.', placeholder: 'ns/svc' },
+    consume: {
+      kind: 'text',
+      description: 'The queue that it feeds its app from (--consume of the sidecar).',
+      placeholder: 'stream/consumer',
+    },
     output: {
       kind: 'choice',
       short: 'o',
@@ -59,7 +65,15 @@ function permissionsOf(given: Arguments): NatsPermissions {
     throw usageError(`--instance: "${instance}" is not of letters, digits, - and _`);
   }
   const targets = given.list('target').map((target) => serviceOf(target, '--target'));
-  return sidecarPermissions({ service: serviceOf(given.text('service') ?? '', '--service'), instance, targets });
+  const service = serviceOf(given.text('service') ?? '', '--service');
+  return sidecarPermissions({ service, instance, targets, ...consumesOf(given.text('consume')) });
+}
+
+function consumesOf(text: string | undefined): Pick<SidecarScope, 'consumes'> {
+  if (text === undefined) return {};
+  const [, stream, consumer] = /^(?:jetstream:)?([A-Za-z0-9_-]{1,64})\/([A-Za-z0-9_-]{1,64})$/.exec(text) ?? [];
+  if (stream === undefined || consumer === undefined) throw usageError(`--consume: "${text}" is not stream/consumer`);
+  return { consumes: { stream, consumer } };
 }
 
 function serviceOf(text: string, flag: string): ServiceName {
