@@ -17,7 +17,7 @@ const targetServices = 2;
 /** Where important users go first, only the least important wait: they may so much longer, and the queue never runs dry. */
 const byLevelPatience = 4;
 /** A tenant has little waiting when another has this many times as much. */
-const smallShare = 4;
+const smallShare = 2;
 
 export class Discipline {
   /** null: nobody waits, or whoever still does waits for a permit and nothing else. */

@@ -47,11 +47,36 @@ describe('scenario 1, the sweep', () => {
   });
 });
 
+/** What Weir's own policy keeps with this seed. Where chance moves a short run by more than its target, that much more. */
+const kept: readonly [id: number, metric: string, least: number, most: number][] = [
+  [1, 'goodput', 0.95, 1.1],
+  [1, 'p99 of good answers / unloaded', 0, 2],
+  [2, 'recovery', 0, 500],
+  [2, 'worst 100 ms', 0.8, 1.2],
+  [3, 'recovery, worst', 0, 1500],
+  [4, 'to 90 % of the new capacity, −50 %', 0, 1000],
+  [4, 'to 90 % of the new capacity, −75 %', 0, 1000],
+  [6, 'important ones answered, to 5×', 0.99, 1],
+  [6, 'important ones answered, at 10×', 0.85, 1],
+  [7, 'recovery to 95 %', 0, 500],
+  [7, 'wasted', 0, 0.02],
+  [8, 'recovery to 95 %', 0, 1000],
+  [8, 'attempts / offered', 0.9, 1.1],
+  [9, 'goodput, k = 2', 0.94, 1.1],
+  [9, 'goodput, k = 4', 0.94, 1.1],
+  [9, 'wasted, k = 2', 0, 0.01],
+  [9, 'wasted, k = 4', 0, 0.02],
+  [10, 'other routes answered', 0.999, 1],
+  [10, 'breaker opens after', 0, 2500],
+  [11, 'answered while it works', 0.8, 1],
+  [11, 'opens per outage and caller', 0, 1],
+  [17, 'what the fair ones lose', -1, 0.01],
+  [18, 'not answered in time, to 1.5×', 0, 0.001],
+  [20, 'interactive requests answered', 0.99, 1],
+];
+
 describe("Weir's own policy", () => {
-  it.each([
-    [11, 'answered while it works', 0.8, 1],
-    [11, 'opens per outage and caller', 0, 1],
-  ])('keeps in scenario %d: %s from %d to %d', async (id, metric, least, most) => {
+  it.each(kept)('keeps in scenario %d: %s from %d to %d', async (id, metric, least, most) => {
     const value = await valueIn(id, 'weir', metric);
     expect(value).toBeGreaterThanOrEqual(least);
     expect(value).toBeLessThanOrEqual(most);
