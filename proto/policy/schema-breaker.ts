@@ -116,7 +116,11 @@ export const CircuitBreakerSpec = Type.Object(
         {
           enabled: Type.Optional(
             Type.Boolean({
-              description: 'Whether callers open and close together; not with perEndpoint.',
+              description:
+                'Whether callers open and close together; not with perEndpoint. With at least three callers, 60 % of ' +
+                'them seeing half of their requests fail open it for all; then five requests a round, of all callers ' +
+                'together, try it, and traffic returns in steps. While no control plane can be heard it stays open and ' +
+                'is tried once a second at most; after 30 to 60 s each caller goes by its own breaker.',
               default: true,
             }),
           ),
