@@ -148,6 +148,40 @@ describe('a parked call of gRPC', () => {
   });
 });
 
+describe('a parked request that somebody forged', () => {
+  it('is a dead letter, and writes nothing into a connection to the app', async () => {
+    const forged: Partial<ParkedRequest>[] = [
+      { headers: [['x-a', 'b\r\nx-evil: 1']] },
+      { headers: [['bad name', 'x']] },
+      { path: '/a HTTP/1.1\r\nx-evil: 1' },
+      { path: 'no-slash' },
+      { method: 'POST /other HTTP/1.1' },
+      { authority: '' },
+    ];
+    for (const one of forged) await park(1, one);
+    await until(async () => (await mesh.stored('WEIR_DLQ')) === forged.length, { what: 'all are dead' });
+    expect(app.seen).toEqual([]);
+    const { body } = await mesh.control.ask('GET', '/v1/dead-letters?limit=1');
+    expect(body).toMatchObject({ items: [{ reason: 'unprocessable', answer: 'bad_request' }] });
+    // What is of a hop, or ours to say, is left out.
+    await park(1, {
+      headers: [
+        ['weir-tier', 'critical'],
+        ['host', 'evil'],
+        ['transfer-encoding', 'chunked'],
+        ['x-a', 'b'],
+      ],
+    });
+    await until(() => app.seen.length === 1, { what: 'it is delivered' });
+    expect(app.seen[0]?.headers).toMatchObject({
+      'weir-tier': 'background',
+      host: 'pay',
+      'x-a': 'b',
+      'content-length': '8',
+    });
+  });
+});
+
 describe('a parked request whose time is over', () => {
   it('is a dead letter, without a delivery', async () => {
     await park(1, { parkedAtMs: Date.now() - 120_000, ageMaxMs: 60_000 });

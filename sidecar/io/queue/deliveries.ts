@@ -1,5 +1,6 @@
 /** Gives the app what a queue holds, through the inbound steps, each with a time of its own. */
 
+import { Reason } from '../../../proto/reasons.ts';
 import { type TierName, tierOf } from '../../../proto/tiers.ts';
 import type { ExchangeContext, Side } from '../../exchange/context.ts';
 import { Delivery, type DeliveryEnd } from '../../exchange/delivery.ts';
@@ -26,6 +27,14 @@ export interface DeliveryRequest {
   readonly timeoutMs: number;
 }
 
+/** RFC 9110 §9.1, RFC 3986 without what no request line can hold. */
+const isMethod = /^[!#$%&'*+.^_`|~0-9A-Za-z-]{1,64}$/;
+const isTarget = /^[!-~]+$/;
+const malformed: DeliveryEnd = { status: 0, grpcStatus: '', reason: Reason.badRequest };
+/** Of framing, of this hop, or ours to say. */
+const notPassed =
+  /^(:.*|connection|content-length|expect|grpc-timeout|host|keep-alive|proxy-.*|te|trailer|transfer-encoding|upgrade|weir-.*)$/i;
+
 export class Deliveries {
   private readonly context: ExchangeContext;
   private readonly side: Side;
@@ -39,12 +48,17 @@ export class Deliveries {
 
   deliver(request: DeliveryRequest): Promise<DeliveryEnd> {
     tick();
+    const head = headOf(request);
+    // Whoever may write to a queue may not thereby write into a connection to the app.
+    if (head.requestError !== 0 || !isWritable(request)) {
+      return Promise.resolve(malformed);
+    }
     this.onRequest();
     return new Promise((resolve) => {
       const delivery = new Delivery({
         context: this.context,
         side: this.side,
-        head: headOf(request),
+        head,
         body: request.body,
         tier: tierOf(request.tier),
         protocol: request.isGrpc || request.httpVersion === 2 ? Protocol.http2 : Protocol.http1,
@@ -69,7 +83,7 @@ function headOf(request: DeliveryRequest): HeaderList {
     [':scheme', scheme],
     [':authority', authority],
     [':path', path],
-    ...headers,
+    ...headers.filter(([name]) => !notPassed.test(name)),
     ...(isGrpc
       ? ([
           ['te', 'trailers'],
@@ -82,4 +96,8 @@ function headOf(request: DeliveryRequest): HeaderList {
     ['weir-tier', tier],
     ['weir-delivery', String(delivery)],
   ]);
+}
+
+function isWritable({ method, authority, path }: DeliveryRequest): boolean {
+  return isMethod.test(method) && isTarget.test(path) && isTarget.test(authority);
 }
