@@ -7,7 +7,7 @@
  * Bound: instances admit at most rate·(w + 1 s) + the bucket in any time w, since a chunk may be used for a second.
  */
 import type { FleetLimit } from '../../proto/policy/fleet-limits.ts';
-import { greeting, leaseTtlMs } from './quota-allocator.ts';
+import { greeting, leaseTtlMs, nothing } from './quota-allocator.ts';
 import { type HeardQuota, memberKey, QuotaMember } from './quota-member.ts';
 import type { LeaseDraft, QuotaSharing, SharingReading } from './quota-sharing.ts';
 
@@ -89,6 +89,7 @@ export class ChunkDispenser implements QuotaSharing {
     const admitted = sum((member) => member.admittedRate);
     return {
       rate: this.limit.rate,
+      instancesMax: this.limit.instancesMax,
       members: heard.length,
       heard: heard.length,
       demand: sum((member) => member.demand),
@@ -121,7 +122,8 @@ export class ChunkDispenser implements QuotaSharing {
     const chunk = Math.min(Math.ceil(share), Math.floor(this.level));
     this.level -= chunk;
     if (chunk > 0) this.underWay.set(member, [...(this.underWay.get(member) ?? []), { seq, count: chunk }].slice(-8));
-    return { identity: member.identity, answersSeq: seq, ttlMs: leaseTtlMs, members: this.members.size, chunk };
+    const lease = { ...nothing, ttlMs: leaseTtlMs, members: this.members.size, chunk };
+    return { identity: member.identity, answersSeq: seq, lease };
   }
 
   private drop(name: string, member: QuotaMember): void {

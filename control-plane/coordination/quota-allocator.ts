@@ -75,7 +75,7 @@ export class QuotaAllocator implements QuotaSharing {
     if (!member?.hear(heard, nowMs)) return false;
     this.roster.dropReplaced(member, nowMs);
     this.overshoot += quota.overshoot;
-    if (quota.leaving) member.leave();
+    if (quota.leaving) this.roster.leave(member);
     else if (this.epoch !== '' && quota.heldEpoch === this.epoch) this.learn(member, quota, nowMs);
     else this.learnOfAnother(member, quota, nowMs);
     return true;
@@ -85,14 +85,29 @@ export class QuotaAllocator implements QuotaSharing {
   tick(nowMs: number): LeaseDraft[] {
     const members: QuotaMember[] = [];
     const strangers: QuotaMember[] = [];
+    let others = 0;
+    let mostOfMembers = 0;
     for (const member of this.roster.all()) {
-      if (!isHeard(member, nowMs)) {
-        if (member.hasLeft || member.holdings.isEmpty(nowMs)) this.roster.drop(member);
-      } else (member.isOurs ? members : strangers).push(member);
+      const isSilent = !isHeard(member, nowMs);
+      if (isSilent && (member.hasLeft || member.holdings.isEmpty(nowMs))) {
+        this.roster.drop(member);
+        continue;
+      }
+      member.most = this.mostOf(member, nowMs);
+      if (!isSilent && member.isOurs) {
+        members.push(member);
+        mostOfMembers += member.most;
+        continue;
+      }
+      if (!member.hasLeft) others += member.most;
+      if (!isSilent) strangers.push(member);
     }
-    this.establish([...members, ...strangers], nowMs);
-    const targets = nowMs < this.settledAtMs ? members.map(({ rate }) => rate) : this.targets(members, nowMs);
-    return [...this.greet(strangers, nowMs), ...this.grant(members, targets, nowMs)];
+    // What all others may admit is not there for those whom this leader knows.
+    const capacity = this.limit.rate - others - this.unheardOf(nowMs);
+    this.establish(members, strangers, nowMs);
+    const isSettling = nowMs < this.settledAtMs;
+    const targets = isSettling ? members.map(({ rate }) => rate) : this.targets(members, capacity);
+    return [...this.greet(strangers, nowMs), ...this.grant(members, targets, capacity - mostOfMembers, nowMs)];
   }
 
   reading(nowMs: number): SharingReading {
@@ -108,6 +123,7 @@ export class QuotaAllocator implements QuotaSharing {
     return {
       ...reading,
       rate: this.limit.rate,
+      instancesMax: this.limit.instancesMax,
       members: this.roster.announced(nowMs),
       overshoot: this.overshoot,
       isLeading: this.epoch !== '',
@@ -146,19 +162,17 @@ export class QuotaAllocator implements QuotaSharing {
    * Newcomers get more than their part once everybody who is heard has repeated how many there are, so that the next leader
    * hears of it from whomever it hears.
    */
-  private establish(heard: readonly QuotaMember[], nowMs: number): void {
+  private establish(members: readonly QuotaMember[], strangers: readonly QuotaMember[], nowMs: number): void {
     const announced = this.roster.announced(nowMs);
-    let leastEcho = Number.POSITIVE_INFINITY;
-    for (const { isEstablished, echo } of heard) if (isEstablished) leastEcho = Math.min(leastEcho, echo);
-    if (leastEcho < announced) return;
-    for (const member of heard) member.isEstablished = true;
+    const hasNotRepeated = ({ isEstablished, echo }: QuotaMember): boolean => isEstablished && echo < announced;
+    if (members.some(hasNotRepeated) || strangers.some(hasNotRepeated)) return;
+    for (const member of members) member.isEstablished = true;
+    for (const member of strangers) member.isEstablished = true;
   }
 
   /** What each of them should have. */
-  private targets(members: readonly QuotaMember[], nowMs: number): number[] {
+  private targets(members: readonly QuotaMember[], capacity: number): number[] {
     const { rate, newcomerRate } = this.limit;
-    const others = this.mostOfAll(nowMs) - members.reduce((sum, member) => sum + this.mostOf(member, nowMs), 0);
-    const capacity = rate - others;
     const extra = (wantFloorShare * rate) / Math.max(1, members.length);
     const wants = members.map((member) => (member.isEstablished ? headroom * member.demand + extra : newcomerRate));
     const shares = waterFilling(wants, newcomerRate, capacity);
@@ -169,24 +183,29 @@ export class QuotaAllocator implements QuotaSharing {
     return shares.map((share, i) => (members[i]!.isEstablished ? share + left / established : share));
   }
 
-  private grant(members: readonly QuotaMember[], targets: readonly number[], nowMs: number): LeaseDraft[] {
-    let free = this.limit.rate - this.mostOfAll(nowMs);
+  /** `spare`: what nobody may hold; below 0 where somebody came back. */
+  private grant(
+    members: readonly QuotaMember[],
+    targets: readonly number[],
+    spare: number,
+    nowMs: number,
+  ): LeaseDraft[] {
     let wanted = 0;
-    const asking: { member: QuotaMember; target: number; most: number }[] = [];
+    const asking: { member: QuotaMember; target: number }[] = [];
     for (const [i, member] of members.entries()) {
       if (member.unansweredSeq === 0) continue;
-      const most = this.mostOf(member, nowMs);
+      const { most } = member;
       const isNear = most > targets[i]! && most - targets[i]! <= stillShare * most;
       const target = isNear ? most : targets[i]!;
-      asking.push({ member, target, most });
+      asking.push({ member, target });
       wanted += Math.max(0, target - most);
     }
     // Somebody came back who may hold more than was kept for it: until its word is here, nobody gets more than it has.
-    const isOver = free < 0 || nowMs < this.settledAtMs;
-    if (isOver) free = 0;
-    const part = wanted > 0 ? Math.min(1, free / wanted) : 0;
+    const isOver = spare < 0 || nowMs < this.settledAtMs;
+    const part = wanted > 0 && !isOver ? Math.min(1, spare / wanted) : 0;
     const announced = this.roster.announced(nowMs);
-    return asking.map(({ member, target, most }) => {
+    return asking.map(({ member, target }) => {
+      const { most } = member;
       const share = target > most ? most + (target - most) * part : target;
       return this.leaseFor(member, isOver ? Math.min(share, member.rate) : share, announced);
     });
@@ -198,28 +217,23 @@ export class QuotaAllocator implements QuotaSharing {
     const seq = member.answer();
     const leaseEndsMs = member.heardAtMs + leaseOverMs;
     member.holdings.add({ seq, rate, safeRate, leaseEndsMs, safeEndsMs: leaseEndsMs + this.safeOverMs() });
-    return {
-      identity: member.identity,
-      answersSeq: seq,
+    const lease = {
+      key: '',
       ratePerSecond: rate,
       burst: burstOfShare(limit, rate),
       ttlMs: leaseTtlMs,
       safeRatePerSecond: safeRate,
+      policyVersion: 0,
       safeForMs: limit.safeForMs,
       members,
+      chunk: 0,
     };
+    return { identity: member.identity, answersSeq: seq, lease };
   }
 
   private greet(strangers: readonly QuotaMember[], nowMs: number): LeaseDraft[] {
     const members = this.roster.announced(nowMs);
     return strangers.filter(({ unansweredSeq }) => unansweredSeq > 0).map((member) => greeting(member, members));
-  }
-
-  /** What they may admit together now, by what this leader knows. */
-  private mostOfAll(nowMs: number): number {
-    let most = this.unheardOf(nowMs);
-    for (const member of this.roster.all()) if (!member.hasLeft) most += this.mostOf(member, nowMs);
-    return most;
   }
 
   /** The most that it may admit, its newcomer's part included. */
@@ -231,7 +245,7 @@ export class QuotaAllocator implements QuotaSharing {
   private unheardOf(nowMs: number): number {
     const { instancesMax, newcomerRate, safeRateMax } = this.limit;
     const unknown = this.roster.unknown(nowMs);
-    const vacant = Math.max(0, instancesMax - this.roster.count() - unknown);
+    const vacant = Math.max(0, instancesMax - this.roster.count - unknown);
     return unknown * Math.max(safeRateMax, newcomerRate) + vacant * newcomerRate;
   }
 
@@ -242,8 +256,21 @@ export class QuotaAllocator implements QuotaSharing {
 
 /** A lease of no time: the instance keeps what it has, and from now on takes grants of this leader only. */
 export function greeting(member: QuotaMember, members: number): LeaseDraft {
-  return { identity: member.identity, answersSeq: member.answer(), ttlMs: 0, members };
+  return { identity: member.identity, answersSeq: member.answer(), lease: { ...nothing, members } };
 }
+
+/** What does not last. */
+export const nothing: LeaseDraft['lease'] = {
+  key: '',
+  ratePerSecond: 0,
+  burst: 0,
+  ttlMs: 0,
+  safeRatePerSecond: 0,
+  policyVersion: 0,
+  safeForMs: 0,
+  members: 0,
+  chunk: 0,
+};
 
 function isHeard(member: QuotaMember, nowMs: number): boolean {
   return !member.hasLeft && nowMs - member.heardAtMs < leaseTtlMs;

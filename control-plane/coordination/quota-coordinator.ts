@@ -7,6 +7,7 @@ import type { FleetLimit } from '../../proto/policy/fleet-limits.ts';
 import { serviceKey } from '../../proto/subjects.ts';
 import { ChunkDispenser } from './chunk-dispenser.ts';
 import { QuotaAllocator } from './quota-allocator.ts';
+import { memberKey } from './quota-member.ts';
 import type { QuotaSharing, SharingReading } from './quota-sharing.ts';
 
 /** Limits of one service that a policy had and has no more are kept, so that one that comes back is not taken for new. */
@@ -70,29 +71,36 @@ export class QuotaCoordinator {
 
   /** Every 50 ms. `epochOf`: under which this control plane leads for the target; '' while it does not. */
   tick(epochOf: (target: string) => string, nowMs: number): GrantTo[] {
-    const grants = new Map<string, { to: Identity; seq: number; epoch: string; leases: Draft<RateLease>[] }>();
-    for (const [target, entry] of this.entries) {
-      const epoch = epochOf(target);
-      for (const [key, one] of entry.limits) {
-        if (one.epoch !== epoch) {
-          one.epoch = epoch;
-          if (epoch === '') one.sharing.follow();
-          else one.sharing.lead(epoch, one.isNew, nowMs);
+    const grants: GrantTo[] = [];
+    for (const [target, entry] of this.entries) this.tickOne(entry, epochOf(target), nowMs, grants);
+    return grants;
+  }
+
+  /** One grant for each report, with all the leases that answer it. */
+  private tickOne({ limits, version: policyVersion }: Entry, epoch: string, nowMs: number, grants: GrantTo[]): void {
+    const byReport = new Map<string, Draft<RateLease>[]>();
+    for (const [key, one] of limits) {
+      if (one.epoch !== epoch) {
+        one.epoch = epoch;
+        if (epoch === '') one.sharing.follow();
+        else one.sharing.lead(epoch, one.isNew, nowMs);
+      }
+      one.isNew = false;
+      if (epoch === '' || !one.isInForce) continue;
+      for (const { identity: to, answersSeq, lease } of one.sharing.tick(nowMs)) {
+        lease.key = key;
+        lease.policyVersion = policyVersion;
+        const name = limits.size > 1 ? `${memberKey(to)} ${answersSeq}` : '';
+        const others = name === '' ? undefined : byReport.get(name);
+        if (others !== undefined) {
+          others.push(lease);
+          continue;
         }
-        one.isNew = false;
-        if (epoch === '' || !one.isInForce) continue;
-        for (const { identity, answersSeq, ...lease } of one.sharing.tick(nowMs)) {
-          const name = `${target}/${identity.instance} ${answersSeq}`;
-          const grant = grants.get(name) ?? { to: identity, seq: answersSeq, epoch, leases: [] };
-          grant.leases.push({ ...lease, key, policyVersion: entry.version });
-          grants.set(name, grant);
-        }
+        const leases = [lease];
+        if (name !== '') byReport.set(name, leases);
+        grants.push({ to, grant: { incarnation: to.incarnation, answersSeq, epoch, tokens: [], leases } });
       }
     }
-    return [...grants.values()].map(({ to, seq, epoch, leases }) => ({
-      to,
-      grant: { incarnation: to.incarnation, answersSeq: seq, epoch, tokens: [], leases },
-    }));
   }
 
   /** Of the limits in force, by key. */

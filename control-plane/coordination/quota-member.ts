@@ -35,6 +35,8 @@ export class QuotaMember {
   /** Cost per second, without what is chance. */
   demand = 0;
   admittedRate = 0;
+  /** The most that it may admit, at this tick. */
+  most = 0;
   /** What it said that it admits now. */
   rate = 0;
   chunkLeft = 0;

@@ -20,11 +20,12 @@ export class QuotaRoster {
   private formersKnown = 0;
   /** Until then one of them may hold something without having been heard. */
   private formersUntilMs = 0;
+  private present = 0;
 
   /** Begins to lead. `isFirst`: nobody led before. */
   lead(isFirst: boolean, formersUntilMs: number, nowMs: number): void {
     this.formers = isFirst ? 0 : this.announced(nowMs);
-    this.formersKnown = this.count();
+    this.formersKnown = this.count;
     this.formersUntilMs = formersUntilMs;
     for (const member of this.all()) {
       if (!isFirst) this.formers = Math.max(this.formers, member.echo);
@@ -48,6 +49,7 @@ export class QuotaRoster {
   add(identity: Identity, instancesMax: number): QuotaMember | undefined {
     if (this.members.size >= processesMax * instancesMax) return undefined;
     const member = new QuotaMember(identity);
+    this.present++;
     this.members.set(memberKey(identity), member);
     this.processes.set(identity.instance, [...(this.processes.get(identity.instance) ?? []), member]);
     return member;
@@ -63,7 +65,14 @@ export class QuotaRoster {
     for (const one of processes) if (one !== by && nowMs - one.heardAtMs >= lateMaxMs) this.drop(one);
   }
 
-  drop({ identity }: QuotaMember): void {
+  /** It said goodbye, and is remembered only to know what is late of it. */
+  leave(member: QuotaMember): void {
+    member.leave();
+    this.present--;
+  }
+
+  drop({ identity, hasLeft }: QuotaMember): void {
+    if (!hasLeft) this.present--;
     this.members.delete(memberKey(identity));
     const left = this.processes.get(identity.instance)?.filter((one) => one.identity !== identity) ?? [];
     if (left.length === 0) this.processes.delete(identity.instance);
@@ -75,10 +84,8 @@ export class QuotaRoster {
   }
 
   /** Those that have not said goodbye. */
-  count(): number {
-    let count = 0;
-    for (const { hasLeft } of this.members.values()) if (!hasLeft) count++;
-    return count;
+  get count(): number {
+    return this.present;
   }
 
   /** Of those that the leader before knew, how many this one has not heard. */
@@ -88,6 +95,6 @@ export class QuotaRoster {
 
   /** How many there may be, as instances are told. */
   announced(nowMs: number): number {
-    return this.count() + this.unknown(nowMs);
+    return this.count + this.unknown(nowMs);
   }
 }

@@ -1,16 +1,19 @@
 /** What leases and chunks have in common: reports of one limit in, answers to them out. */
-import type { Draft, Identity, RateLease } from '../../proto/fleet-messages.ts';
+import type { Identity, RateLease } from '../../proto/fleet-messages.ts';
 import type { FleetLimit } from '../../proto/policy/fleet-limits.ts';
 import type { HeardQuota } from './quota-member.ts';
 
-export interface LeaseDraft extends Omit<Draft<RateLease>, 'key' | 'policyVersion'> {
+/** An answer to a report; of which limit, under which policy, is filled in by the coordinator. */
+export interface LeaseDraft {
   readonly identity: Identity;
   readonly answersSeq: number;
+  readonly lease: Omit<RateLease, 'key' | 'policyVersion'> & { key: string; policyVersion: number };
 }
 
 /** Rates are cost per second. */
 export interface SharingReading {
   readonly rate: number;
+  readonly instancesMax: number;
   /** Instances that may hold something. */
   readonly members: number;
   /** Of them, those that were heard within the time of a lease. */

@@ -8,6 +8,7 @@ import type { Bundle } from '../../proto/policy/bundle.ts';
 import { type FleetLimit, fleetLimitsOf } from '../../proto/policy/fleet-limits.ts';
 import { subjects } from '../../proto/subjects.ts';
 import { QuotaCoordinator } from '../coordination/quota-coordinator.ts';
+import type { SharingReading } from '../coordination/quota-sharing.ts';
 import type { Bus } from './bus.ts';
 import type { Clock } from './clock.ts';
 import type { TargetLeadership } from './leadership.ts';
@@ -79,30 +80,16 @@ function limitsOf({ stable, candidate, percent }: Bundle): ReadonlyMap<string, F
   return limits;
 }
 
-function explain({
-  members,
-  heard,
-  rate,
-  demand,
-  reserved,
-  isLeading,
-  isSettling,
-}: {
-  readonly members: number;
-  readonly heard: number;
-  readonly rate: number;
-  readonly demand: number;
-  readonly reserved: number;
-  readonly isLeading: boolean;
-  readonly isSettling: boolean;
-}): string {
+function explain(reading: SharingReading): string {
+  const { members, heard, rate, instancesMax, demand, reserved, isLeading, isSettling } = reading;
   if (!isLeading) return `another control plane shares it out; ${heard} instances are heard`;
   if (heard === 0) return 'no instance is heard: each admits what withoutControlPlane says';
   const kept = `${rounded(reserved)}/s are kept for instances that are silent or not known`;
   if (isSettling) return `a new leader gives back what ${heard} instances hold, for a second; ${kept}`;
   const silent = members > heard ? `, ${members - heard} more are silent` : '';
   const share = demand > rate - reserved ? 'share the limit by their demand' : 'get what they ask for';
-  return `${heard} instances ${share}${silent}; ${kept}`;
+  const more = members > instancesMax ? `; more than instancesMax ${instancesMax}: newcomers may break the limit` : '';
+  return `${heard} instances ${share}${silent}; ${kept}${more}`;
 }
 
 function rounded(value: number): number {
