@@ -131,7 +131,7 @@ export interface CompiledOutbound {
   readonly shadow: boolean;
   readonly deadline: DeadlineSettings;
   readonly connectTimeoutMs: number;
-  /** After which it would be given up, but for shadow; 0 = as it is. */
+  /** After which it would be given up, but for shadow; 0 = as it is. HTTP/1.1 connects behind its streams: not counted. */
   readonly shadowConnectTimeoutMs: number;
   readonly breaker: Breaker | null;
   /** Whether verdicts of the fleet apply to the breaker, and its counts are reported. */
