@@ -51,6 +51,7 @@ const breakerTickMs = 50;
 const quotaTickMs = 50;
 const redriveTickMs = 100;
 const fleetTickMs = 250;
+const resendTickMs = 100;
 const rolloutTickMs = 500;
 const reconcileEveryMs = 3_000;
 const retryMs = 500;
@@ -262,13 +263,13 @@ export async function startControlPlane(options: ControlPlaneOptions): Promise<C
       endpoints.tick(clock.nowMs()).catch((error: unknown) => log.warn('endpoints not published', { error }));
     }, breakerTickMs),
     setInterval(() => quotas.tick(), quotaTickMs),
+    setInterval(() => fleet.tick(), fleetTickMs),
     setInterval(() => {
-      fleet.tick();
       const again = resender.tick(clock.nowMs(), (bundle) =>
-        fleet.view.isBehind(bundle.target, { ...bundle, hasPolicy: hasPolicy(bundle) }, clock.nowMs()),
+        fleet.view.behind(bundle.target, { ...bundle, hasPolicy: hasPolicy(bundle) }, clock.nowMs()),
       );
       for (const { target, version } of again) log.info('bundle published again', { target, version });
-    }, fleetTickMs),
+    }, resendTickMs),
     setInterval(() => {
       rollouts.tick().catch((error: unknown) => log.warn('a rollout could not be driven', { error }));
     }, rolloutTickMs),

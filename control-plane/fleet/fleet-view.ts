@@ -20,7 +20,7 @@ import { endpointsOf } from './endpoint-sets.ts';
 import type { InstanceRecord } from './instance-record.ts';
 import { instanceView } from './instance-view.ts';
 import { type InstanceChange, Instances, instancesMax } from './instances.ts';
-import { type PublishedBundle, policyStatus } from './policy-status.ts';
+import { behindOf, type PublishedBundle, policyStatus } from './policy-status.ts';
 import { Sparklines } from './sparklines.ts';
 import { trafficView } from './traffic-view.ts';
 
@@ -102,9 +102,9 @@ export class FleetView {
     return endpointsOf(service, this.instances, nowMs);
   }
 
-  /** Whether a live sidecar that should have the bundle has not said yet that it took or refused it. */
-  isBehind(target: string, bundle: PublishedBundle, nowMs: number): boolean {
-    return policyStatus(target, bundle, this.concernedBy(target), nowMs).behind.length > 0;
+  /** The live sidecars that should have the bundle and have not said yet that they took or refused it. */
+  behind(target: string, bundle: PublishedBundle, nowMs: number): readonly string[] {
+    return behindOf(target, bundle, this.concernedBy(target), nowMs);
   }
 
   /** How many sidecars are in each state. */

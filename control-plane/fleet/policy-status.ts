@@ -4,6 +4,7 @@
  * hash: the same content under another version is the same policy.
  */
 import type { PolicyStatusView } from '../../proto/api.ts';
+import type { Applied } from '../../proto/fleet-messages.ts';
 import type { InstanceRecord } from './instance-record.ts';
 
 /** What is published about a target. */
@@ -32,10 +33,8 @@ export function policyStatus(
       if (record.state(nowMs) !== 'live') continue;
       expected++;
       const status = record.applied.get(target);
-      const isRejected = status?.status === 'rejected';
-      // Who cannot even read it does not know its hash.
-      if (status?.hash !== bundle.hash && !(isRejected && status.hash === '')) behind.push(record.key);
-      else if (isRejected) rejected.push({ instance: record.key, message: status.message });
+      if (!status || isBehind(status, bundle)) behind.push(record.key);
+      else if (status.status === 'rejected') rejected.push({ instance: record.key, message: status.message });
       else if (status.status === 'applied') applied++;
       else held.push(record.key);
     }
@@ -50,6 +49,26 @@ export function policyStatus(
     held: held.slice(0, listedMax),
     summary: summaryOf({ applied, expected, rejected, behind, held }),
   };
+}
+
+/** All live ones that have not said yet that they took or refused it, by their keys. */
+export function behindOf(
+  target: string,
+  bundle: PublishedBundle,
+  concerned: Iterable<InstanceRecord>,
+  nowMs: number,
+): string[] {
+  const behind: string[] = [];
+  for (const record of concerned) {
+    const status = record.applied.get(target);
+    if ((!status || isBehind(status, bundle)) && record.state(nowMs) === 'live') behind.push(record.key);
+  }
+  return behind;
+}
+
+function isBehind({ hash, status }: Applied, bundle: PublishedBundle): boolean {
+  // Who cannot even read it does not know its hash.
+  return hash !== bundle.hash && !(status === 'rejected' && hash === '');
 }
 
 type Counted = Pick<PolicyStatusView, 'applied' | 'expected' | 'rejected' | 'behind' | 'held'>;

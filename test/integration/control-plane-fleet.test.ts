@@ -2,6 +2,7 @@
 import { connect, type NatsConnection } from 'nats';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import {
+  decodeCommand,
   decodeEndpoints,
   decodeVerdict,
   encodeAck,
@@ -131,12 +132,17 @@ describe('the fleet', () => {
     expect(JSON.stringify((await controlPlane.ask('GET', '/v1/instances')).body)).not.toContain('orders');
   });
 
-  it('has its bundle published again for who did not hear it', async () => {
+  it('is told to read its bundle again where it did not hear it', async () => {
+    const commands: string[] = [];
+    connection.subscribe('weir.cmd.shop.payments.payments-0', {
+      callback: (_, message) => commands.push(decodeCommand(message.data)?.name ?? ''),
+    });
     beat(identity('payments', 'payments-0'), { intervalMs: 5_000 });
     await until(() => controlPlane.logged.some(({ msg }) => msg === 'leading'), { what: 'it leads' });
     await controlPlane.ask('POST', path, { body: policy(64) });
-    await until(() => bundles.length >= 2, { what: 'the bundle is published again' });
-    expect(bundles[1]).toEqual(bundles[0]);
+    await until(() => commands.length >= 2, { what: 'it is told, and told again' });
+    expect(new Set(commands)).toEqual(new Set(['resync']));
+    expect(bundles, 'the others hear it once').toHaveLength(1);
   });
 
   it('has its addresses published by the leader, draining ones marked', async () => {

@@ -6,7 +6,7 @@
 import { connect, type NatsConnection } from 'nats';
 import { decodeVerdict, encodeAck, encodeHeartbeat, encodeReport, type Identity } from '../../../proto/fleet.ts';
 import { jitter, XorShift32 } from '../../../proto/kernel/random.ts';
-import { shardOf, subjects } from '../../../proto/subjects.ts';
+import { buckets, keys, shardOf, subjects } from '../../../proto/subjects.ts';
 
 export const sharedTarget = { namespace: 'bench', service: 'payments' };
 const targetKey = 'bench/payments';
@@ -26,12 +26,14 @@ interface SimulatedSidecar {
   readonly connection: NatsConnection;
   readonly heartbeatSubject: string;
   readonly reportSubject: string;
-  heartbeat: Patched;
+  heartbeat: Patched | null;
   readonly report: Patched;
   seq: number;
   heartbeatAtMs: number;
   reportAtMs: number;
   version: number;
+  epoch: string;
+  hash: string;
 }
 
 export interface GeneratorOptions {
@@ -98,7 +100,7 @@ export class SimulatedSidecars {
       connection,
       heartbeatSubject: subjects.heartbeat(identity, identity.instance),
       reportSubject: subjects.report(shardOf(targetKey), identity, identity.instance),
-      heartbeat: heartbeat(identity, 0, '', ''),
+      heartbeat: null,
       report: patched((seq) =>
         encodeReport({
           identity,
@@ -111,6 +113,8 @@ export class SimulatedSidecars {
       heartbeatAtMs: nowMs + 1000 * this.random.next(),
       reportAtMs: nowMs + this.reportIntervalMs * this.random.next(),
       version: 0,
+      epoch: '',
+      hash: '',
     };
     this.sidecars.push(sidecar);
     connection.subscribe(subjects.bundle(sharedTarget), {
@@ -118,6 +122,17 @@ export class SimulatedSidecars {
         if (!error && this.random.next() >= this.lossShare) this.apply(sidecar, message.data);
       },
     });
+    connection.subscribe(subjects.command(identity, identity.instance), {
+      callback: (error) => {
+        if (!error && this.random.next() >= this.lossShare) void this.resync(sidecar);
+      },
+    });
+  }
+
+  private async resync(sidecar: SimulatedSidecar): Promise<void> {
+    const key = `$KV.${buckets.policy}.${keys.bundle(sharedTarget)}`;
+    const reply = await sidecar.connection.request(`$JS.API.DIRECT.GET.KV_${buckets.policy}.${key}`).catch(() => null);
+    if (reply && reply.data.length > 0) this.apply(sidecar, reply.data);
   }
 
   private apply(sidecar: SimulatedSidecar, data: Uint8Array): void {
@@ -126,7 +141,10 @@ export class SimulatedSidecars {
     if (version > sidecar.version) {
       sidecar.version = version;
       this.appliedAtMs.push(performance.now());
-      sidecar.heartbeat = heartbeat(identity, version, epoch, hash);
+      // Encoded when it is due: ten thousand at once would hold up what is measured.
+      sidecar.heartbeat = null;
+      sidecar.epoch = epoch;
+      sidecar.hash = hash;
     }
     const applied = { target: targetKey, epoch, version: sidecar.version, hash, status: 'applied' };
     connection.publish(subjects.ack(identity, identity.instance), encodeAck({ identity, applied }));
@@ -137,6 +155,7 @@ export class SimulatedSidecars {
     const reportIntervalMs = Math.max(this.reportIntervalMs, this.askedIntervalMs);
     for (const sidecar of this.sidecars) {
       if (nowMs >= sidecar.heartbeatAtMs) {
+        sidecar.heartbeat ??= heartbeat(sidecar.identity, sidecar.version, sidecar.epoch, sidecar.hash);
         this.send(sidecar, sidecar.heartbeatSubject, sidecar.heartbeat);
         sidecar.heartbeatAtMs = next(sidecar.heartbeatAtMs, jitter(1000, 0.2, this.random), nowMs);
       }
