@@ -17,7 +17,7 @@ export const pageMax = 100;
 export interface DeadLettersOptions {
   readonly retry: MessageStore;
   readonly dead: MessageStore;
-  readonly audit: Audit;
+  readonly audit: Pick<Audit, 'record'>;
   readonly clock: Clock;
 }
 
