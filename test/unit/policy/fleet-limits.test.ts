@@ -2,6 +2,7 @@
 import { describe, expect, it } from 'vitest';
 import { burstOfShare, type FleetLimit, fleetLimitsOf } from '../../../proto/policy/fleet-limits.ts';
 import { parsePolicyDocument } from '../../../proto/policy/parse.ts';
+import { LivePolicy } from '../../../sidecar/policy/swap.ts';
 import { policyWith } from './documents.ts';
 
 const limit = { name: 'total', scope: 'fleet', rate: '600/m', fleet: { instancesMax: 20 } };
@@ -23,6 +24,32 @@ function only(change: object): FleetLimit {
   if (found === undefined) throw new Error('no such limit');
   return found;
 }
+
+describe('a fleet limit over threads', () => {
+  it('is one bucket, also after a policy has changed it', () => {
+    const seat = { index: 0, count: 2, wake: () => {} };
+    const sharing = { seat, part: 'inbound', keySeeds: [1, 2], delivery: null } as const;
+    const main = new LivePolicy('shop/payments', undefined, sharing);
+    const worker = new LivePolicy('shop/payments', undefined, { ...sharing, seat: { ...seat, index: 1 } });
+    const limiterOf = (policy: LivePolicy) => [...policy.fleetLimits()][0]!.limiter;
+    const obey = (rate: string, version: number): void => {
+      const result = parsePolicyDocument(policyWith({ inbound: { rateLimits: [{ ...limit, rate }] } }));
+      const spec = result.ok ? result.policies[0]!.spec : null;
+      const origin = { epoch: '1', version, hash: '' };
+      main.apply(spec, origin, 1000);
+      worker.apply(spec, origin, 1000, main.memory);
+    };
+    obey('100/s', 1);
+    expect(limiterOf(worker).tryAcquire('', 1000)).toBeGreaterThan(0);
+    const lease = { rate: 50, burst: 5, safeRate: 5, safeBurst: 1, safeForMs: 60_000, chunk: 0 };
+    expect(limiterOf(main).grant(lease, 2000, 1000)).toBe(true);
+    obey('200/s', 2);
+    expect(limiterOf(worker).reading(1100)).toMatchObject({ state: 'leased', rate: 50, level: 5 });
+    for (const policy of [worker, main, worker, main, worker]) expect(limiterOf(policy).tryAcquire('', 1100)).toBe(0);
+    expect(limiterOf(main).tryAcquire('', 1100)).toBeGreaterThan(0);
+    expect(limiterOf(main).reading(1100)).toMatchObject({ demand: 7, admitted: 5 });
+  });
+});
 
 describe('a fleet limit in a policy', () => {
   it.each<[object, string[]]>([
