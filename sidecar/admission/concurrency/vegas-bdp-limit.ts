@@ -24,8 +24,8 @@
  * A dip costs nothing while L/2 still fills the workers, and at worst half of the throughput for its time. Dips come when
  * the limit is about to fall, at first 1 s apart, doubling to 8 s while they confirm the base; at the latest after 10 s
  * of full windows; and those that cost something for no more than an eighth of the time. Windows in which the app was not
- * busy are as good as a dip: load that comes after them needs none. Only answers that take longer while fewer come are a
- * reason to doubt at once.
+ * busy are as good as a dip, and confirm as much: load that comes after them needs none for a while. Only answers that
+ * take longer while fewer come are a reason to doubt at once.
  *
  * A dip is few answers, and service times scatter: 32 exponential ones are off by 18 %. So what is known counts as up to
  * 256 answers, halved every 4 s, and what comes is weighed against it.
@@ -150,7 +150,7 @@ export class VegasBdpLimit implements ConcurrencyLimit {
     const isFull = cells[atLimit]! >= fullShare * cells[completions]!;
     const refusesMany = cells[refusals]! > refusedShareMax * cells[completions]!;
     const isIdle = !isBusy || this.isHalfIdle(meanMs, limit, elapsedMs);
-    if (isIdle && !refusesMany) this.learnBase(meanMs, window.count, nowMs);
+    if (isIdle && !refusesMany) this.believe(meanMs, window.count, nowMs);
     if (cells[base] === 0 || (isFull && (cells[soon]! < 0 || nowMs - cells[baseAt]! > dipEveryMs)))
       return this.beginDip(nowMs);
     if (meanMs < cells[base]!) this.correctBase(meanMs, window.count, nowMs);
@@ -250,10 +250,7 @@ export class VegasBdpLimit implements ConcurrencyLimit {
     cells[baseAt] = nowMs;
     if (isMeasured) {
       const rttMs = cells[dipArea]! / cells[dipCount]!;
-      const scatter = confirmedShare + 1 / Math.sqrt(cells[dipCount]!);
-      const confirms = before > 0 && Math.abs(rttMs - before) < scatter * before;
-      cells[soon] = confirms ? Math.min(dipSoonMaxMs, Math.max(dipSoonMs, cells[soon]! * 2)) : dipSoonMs;
-      this.learnBase(rttMs, cells[dipCount]!, nowMs);
+      this.believe(rttMs, cells[dipCount]!, nowMs);
     }
     let next = cells[estimate]! || this.range.initial;
     const limit = this.dipLimit(Math.floor(next));
@@ -272,6 +269,15 @@ export class VegasBdpLimit implements ConcurrencyLimit {
   }
 
   // ── What is known ───────────────────────────────────────────────────────────────────────────────────────────────
+
+  /** Measured without a queue. The more often it confirms what was known, the later the next dip. */
+  private believe(rttMs: number, samples: number, nowMs: number): void {
+    const { cells } = this;
+    const before = cells[base]!;
+    const confirms = before > 0 && Math.abs(rttMs - before) < (confirmedShare + 1 / Math.sqrt(samples)) * before;
+    cells[soon] = confirms ? Math.min(dipSoonMaxMs, Math.max(dipSoonMs, cells[soon]! * 2)) : dipSoonMs;
+    this.learnBase(rttMs, samples, nowMs);
+  }
 
   private learnBase(rttMs: number, samples: number, nowMs: number): void {
     const { cells } = this;
