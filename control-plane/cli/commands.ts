@@ -22,6 +22,26 @@ export const commands: Readonly<Record<string, CommandEntry>> = {
     summary: 'Show what apply would change',
     load: async () => (await import('./commands/diff.ts')).diff,
   },
+  validate: {
+    summary: 'Check policies here, without a control plane',
+    load: async () => (await import('./commands/validate.ts')).validate,
+  },
+  impact: {
+    summary: 'Show what a policy would have done with recorded traffic',
+    load: async () => (await import('./commands/impact.ts')).impact,
+  },
+  history: {
+    summary: 'Show the revisions of a policy, or what differs between two',
+    load: async () => (await import('./commands/history.ts')).history,
+  },
+  rollback: {
+    summary: 'Make an older revision of a policy the newest',
+    load: async () => (await import('./commands/rollback.ts')).rollback,
+  },
+  rollout: {
+    summary: 'Give a policy to the instances by stages; pause, promote or abort',
+    load: async () => (await import('./commands/rollout.ts')).rollout,
+  },
   delete: {
     summary: 'Delete policies',
     load: async () => (await import('./commands/delete.ts')).deleteCommand,
@@ -29,6 +49,14 @@ export const commands: Readonly<Record<string, CommandEntry>> = {
   dlq: {
     summary: 'List, show, send again, discard or export dead letters',
     load: async () => (await import('./commands/dlq.ts')).dlq,
+  },
+  token: {
+    summary: 'Make, list and revoke API tokens',
+    load: async () => (await import('./commands/token.ts')).token,
+  },
+  audit: {
+    summary: 'Show what was done and denied',
+    load: async () => (await import('./commands/audit.ts')).audit,
   },
   sidecar: {
     summary: 'Run the proxy beside a service',

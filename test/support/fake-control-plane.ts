@@ -90,12 +90,17 @@ export interface RunSettings {
   readonly stdin?: string;
   readonly env?: Readonly<Record<string, string>>;
   readonly tty?: boolean;
+  readonly wallMs?: () => number;
   /** Called instead of sleeping; answers whether to interrupt. */
   readonly onSleep?: () => boolean;
 }
 
 /** Runs `weir <line>`; the line is split at blanks. */
-export async function weir(api: FakeControlPlane, line: string, settings: RunSettings = {}): Promise<RunOutcome> {
+export async function weir(
+  api: { readonly fetch: typeof globalThis.fetch },
+  line: string,
+  settings: RunSettings = {},
+): Promise<RunOutcome> {
   const written = { stdout: '', stderr: '' };
   const interruption = new AbortController();
   const output = (name: 'stdout' | 'stderr') => ({
@@ -115,7 +120,7 @@ export async function weir(api: FakeControlPlane, line: string, settings: RunSet
       return text;
     },
     readStdin: async () => settings.stdin ?? '',
-    wallMs: () => Date.parse('2026-01-01T02:30:00Z'),
+    wallMs: settings.wallMs ?? (() => Date.parse('2026-01-01T02:30:00Z')),
     sleep: async () => {
       if (settings.onSleep?.() ?? true) interruption.abort();
     },

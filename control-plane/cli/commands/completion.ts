@@ -42,6 +42,9 @@ const nouns: Readonly<Record<string, readonly string[]>> = {
   get: ['services', 'instances', 'policies'],
   delete: ['policy'],
   probe: ['ready', 'live'],
+  rollout: ['start', 'status', 'pause', 'resume', 'promote', 'abort'],
+  token: ['ls', 'create', 'revoke', 'whoami'],
+  dlq: ['ls', 'show', 'redrive', 'discard', 'export'],
   'nats-permissions': ['control-plane', 'sidecar', 'template'],
   completion: ['bash', 'zsh', 'fish'],
 };

@@ -5,11 +5,7 @@ import { type Command, fileFlag, namespaceFlag, serverFlags } from '../command.t
 import type { Context } from '../context.ts';
 import { CommandError, ExitCode, usageError } from '../exit-codes.ts';
 import { policyPath, readFiles } from '../policy-documents.ts';
-
-interface Named {
-  readonly namespace: string;
-  readonly name: string;
-}
+import { type PolicyName, policyNameIn } from '../policy-names.ts';
 
 export const deleteCommand: Command = {
   usage: 'weir delete policy <name | namespace/name> | -f file|-',
@@ -43,7 +39,7 @@ export const deleteCommand: Command = {
   },
 };
 
-async function readTargets(context: Context, given: Arguments): Promise<readonly Named[]> {
+async function readTargets(context: Context, given: Arguments): Promise<readonly PolicyName[]> {
   const [kind, name] = given.positionals;
   if (given.list('file').length > 0) {
     if (kind !== undefined) throw usageError('give a name or -f, not both');
@@ -52,10 +48,5 @@ async function readTargets(context: Context, given: Arguments): Promise<readonly
   if (kind !== 'policy' && kind !== 'policies') {
     throw usageError(kind === undefined ? 'delete what?' : `cannot delete "${kind}"`, 'weir delete policy <name>');
   }
-  if (name === undefined) throw usageError('which policy?', 'weir delete policy <name>');
-  const [first, second] = name.split('/', 2);
-  const namespace = given.text('namespace');
-  if (second === undefined) return [{ namespace: namespace ?? 'default', name }];
-  if (namespace !== undefined && namespace !== first) throw usageError(`${name} is not in namespace ${namespace}`);
-  return [{ namespace: first ?? '', name: second }];
+  return [policyNameIn(given, name, 'weir delete policy <name>')];
 }
