@@ -291,7 +291,9 @@ spec: { target: { service: pay }, outbound: { circuitBreaker: ${breaker} } }
     for (let i = 0; i < 30; i++) answers.push((await get(outbound('/?status=500'), agents[i % agents.length])).status);
     expect(answers).toEqual([...Array(6).fill(500), ...Array(24).fill(503)]);
     const { breakers } = await stats();
-    expect(breakers).toEqual([{ target: 'default/pay', state: 'open', cause: '6 consecutive failures' }]);
+    expect(breakers).toEqual([
+      { target: 'default/pay', state: 'open', fleet: 'closed', cause: '6 consecutive failures' },
+    ]);
     expect(await metric('weir_breaker_transitions_total{upstream="default/pay",from="closed",to="open"}')).toBe(1);
     expect(await metric('weir_requests_total{direction="outbound",upstream="default/pay",outcome="failure"}')).toBe(6);
     expect(sidecar.logs.filter(({ msg }) => msg === 'breaker')).toHaveLength(1);
