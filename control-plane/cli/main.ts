@@ -1,4 +1,4 @@
-#!/usr/bin/env -S node --max-semi-space-size=6
+#!/usr/bin/env -S MALLOC_TRIM_THRESHOLD_=131072 node --max-semi-space-size=6
 /**
  * The `weir` command, as the shell starts it. Only what every command needs is loaded here: `weir drain` and
  * `weir probe` run inside a pod's hooks and must be done before most programs have begun.

@@ -6,3 +6,9 @@
  * the rest at once, so it is as fast with 6 MB, and holds some 12 MB less for good.
  */
 export const nodeFlags: readonly string[] = ['--max-semi-space-size=6'];
+
+/**
+ * And what the C library is told: to give freed memory back. By itself it keeps whatever lies below the largest block
+ * that was ever freed, which is what reading and compiling the program leaves behind: 5 MB.
+ */
+export const nodeEnvironment: Readonly<Record<string, string>> = { MALLOC_TRIM_THRESHOLD_: '131072' };

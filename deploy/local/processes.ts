@@ -8,6 +8,7 @@ import { createWriteStream, mkdirSync, readFileSync, type WriteStream } from 'no
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { guardChild } from '../../control-plane/cli/child-guard.ts';
+import { nodeEnvironment } from './node-flags.ts';
 
 export interface Exit {
   readonly code: number | null;
@@ -195,5 +196,6 @@ export function parseObject(text: string): Record<string, unknown> | undefined {
 
 /** The demo says all it means in flags; a WEIR_ variable of the user's shell must not change what it shows. */
 function environment(): NodeJS.ProcessEnv {
-  return Object.fromEntries(Object.entries(process.env).filter(([name]) => !name.startsWith('WEIR_')));
+  const inherited = Object.entries(process.env).filter(([name]) => !name.startsWith('WEIR_'));
+  return { ...Object.fromEntries(inherited), ...nodeEnvironment };
 }

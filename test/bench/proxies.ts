@@ -4,7 +4,7 @@
  * is pinned to one core.
  */
 import { existsSync } from 'node:fs';
-import { nodeFlags } from '../../deploy/local/node-flags.ts';
+import { nodeEnvironment, nodeFlags } from '../../deploy/local/node-flags.ts';
 import { writeConfig } from './config-template.ts';
 import { envoy, haproxy, nghttpx, nginx } from './peer-proxies.ts';
 import { type ProxyKind, type RunningProxy, type StartContext, startDeadlineMs } from './proxy-kind.ts';
@@ -35,7 +35,7 @@ async function startWeir(context: StartContext, args: string[], listener: 'inbou
       ? []
       : ['--tls-cert-file', certificate.certificateFile, '--tls-key-file', certificate.keyFile]),
   ];
-  const child = context.children.start(process.execPath, command, { core: context.core });
+  const child = context.children.start(process.execPath, command, { core: context.core, env: nodeEnvironment });
   const line = await child.firstLine((text) => (listenerPort(text, listener) === null ? null : text), startDeadlineMs);
   const [port, metricsPort] = [listenerPort(line, listener), listenerPort(line, 'metrics')];
   if (port === null || metricsPort === null) throw new Error(`no port in ${line}`);
