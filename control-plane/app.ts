@@ -19,6 +19,7 @@ import { controlPlaneInbox, streams, subjects } from '../proto/subjects.ts';
 import { Access } from './api/access.ts';
 import type { GrpcServer } from './api/grpc-server.ts';
 import { ControlPlaneMetrics, metricsDoor } from './api/metrics-door.ts';
+import { scalingFacts } from './api/scaling-metrics.ts';
 import { createApi } from './api/server.ts';
 import type { ControlPlaneConfig } from './config.ts';
 import { leaseGroupCount } from './coordination/shard-owners.ts';
@@ -194,6 +195,7 @@ export async function startControlPlane(options: ControlPlaneOptions): Promise<C
     isConnected: () => bus.isConnected(),
     connectionsLost: () => bus.lost,
     quotas: () => quotas.all(),
+    scaling: () => scalingFacts(fleet),
     messages: () => bus.heard(),
     refused: () => refused,
   });

@@ -149,6 +149,16 @@ export const QuotaView = Type.Object({
 });
 export type QuotaView = Static<typeof QuotaView>;
 
+/** What an autoscaler may go by. */
+export const ScalingView = Type.Object({
+  wanted: nullable(Type.Number({ description: 'instances; null = not known, so change nothing' })),
+  demand: Type.Number({ description: 'requests at once, with those refused for want of capacity' }),
+  targetConcurrency: Type.Number({ description: 'that one instance is to have' }),
+  bottleneck: Type.Union([Type.Literal('none'), Type.Literal('service'), Type.Literal('downstream')]),
+  explanation: Type.String(),
+});
+export type ScalingView = Static<typeof ScalingView>;
+
 export const ServiceView = Type.Object({
   namespace: Type.String(),
   service: Type.String(),

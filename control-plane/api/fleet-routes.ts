@@ -1,12 +1,26 @@
 /** What the mesh is doing: instances, services, and the stream of snapshots; also the probes and the version. */
 import type { FastifyInstance, FastifyRequest } from 'fastify';
-import { Type } from 'typebox';
-import { InstanceList, ServiceList, VersionView } from '../../proto/api.ts';
+import { type Static, Type } from 'typebox';
+import { InstanceList, ScalingView, ServiceList, VersionView } from '../../proto/api.ts';
+import { serviceKey } from '../../proto/subjects.ts';
+import { targetConcurrencyMax, targetConcurrencyMin } from '../fleet/demand.ts';
 import type { FleetService } from '../service/fleet-service.ts';
 import type { EventStream } from './event-stream.ts';
 import { sendProblem } from './problem.ts';
-import { NamespacedPageQuery, Nothing, type PageQuery, pageOf } from './request-parts.ts';
+import { Named, NamespacedPageQuery, Nothing, type PageQuery, pageOf, strict } from './request-parts.ts';
 
+const ScalingQuery = Type.Object(
+  {
+    targetConcurrency: Type.Optional(
+      Type.Number({
+        minimum: targetConcurrencyMin,
+        maximum: targetConcurrencyMax,
+        description: 'Requests at once that an instance is to have; default: 0.7 of its limit, 10 without one.',
+      }),
+    ),
+  },
+  strict,
+);
 const Status = Type.Object({ status: Type.String() });
 
 export interface FleetRoutesOptions {
@@ -69,6 +83,22 @@ export function fleetRoutes(app: FastifyInstance, options: FleetRoutesOptions): 
       const all = fleet.services().filter(isIn(request.query.namespace));
       return reply.send(pageOf(inOrder(all, serviceKeyOf, request.query), serviceKeyOf, request.query));
     },
+  );
+
+  app.get<{ Params: Named; Querystring: Static<typeof ScalingQuery> }>(
+    '/v1/namespaces/:namespace/services/:name/scaling',
+    {
+      schema: {
+        summary: 'How many instances a service wants, and why',
+        params: Named,
+        querystring: ScalingQuery,
+        response: { 200: ScalingView },
+      },
+    },
+    async ({ params: { namespace, name }, query }, reply) =>
+      reply
+        .header('cache-control', 'no-store')
+        .send(fleet.scaling(serviceKey({ namespace, service: name }), query.targetConcurrency)),
   );
 
   app.get(

@@ -7,6 +7,7 @@ import { timingSafeEqual } from 'node:crypto';
 import fastify, { type FastifyInstance } from 'fastify';
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client';
 import { defineQuotaMetrics, type QuotaFacts } from './quota-metrics.ts';
+import { defineScalingMetrics, type ScalingFacts } from './scaling-metrics.ts';
 
 /** What a scrape reads; everything is as of now. */
 export interface ControlPlaneFacts {
@@ -27,6 +28,7 @@ export interface ControlPlaneFacts {
   /** Times that the connection to NATS was lost. */
   connectionsLost(): number;
   quotas(): Iterable<QuotaFacts>;
+  scaling(): Iterable<ScalingFacts>;
   /** Messages heard, by kind. */
   messages(): ReadonlyMap<string, number>;
   /** Of them those that were no such message, or spoke for somebody else. */
@@ -59,6 +61,7 @@ export class ControlPlaneMetrics {
     collectDefaultMetrics({ register: this.registry });
     defineReadings(this.registry, facts);
     defineQuotaMetrics(this.registry, () => facts.quotas());
+    defineScalingMetrics(this.registry, () => facts.scaling());
   }
 
   onStore(operation: string, tookMs: number, ok: boolean): void {

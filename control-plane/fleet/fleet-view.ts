@@ -16,6 +16,8 @@ import { parseServiceKey } from '../../proto/subjects.ts';
 import { attention } from './attention.ts';
 import { breakerCells } from './breaker-cells.ts';
 import { breakerSeverity, breakerStateName, worse } from './breaker-names.ts';
+import { decideScaling, type ScalingDecision } from './demand.ts';
+import { readDemand } from './demand-reading.ts';
 import { endpointsOf } from './endpoint-sets.ts';
 import type { InstanceRecord } from './instance-record.ts';
 import { instanceView } from './instance-view.ts';
@@ -96,6 +98,12 @@ export class FleetView {
 
   services(): string[] {
     return [...this.instances.services()];
+  }
+
+  /** How many instances it wants; by default for a share of their concurrency limit. */
+  scaling(service: string, nowMs: number, targetConcurrency?: number): ScalingDecision {
+    const callers = this.concernedBy(service);
+    return decideScaling(readDemand(service, this.instances.of(service), callers, nowMs), targetConcurrency);
   }
 
   endpoints(service: string, nowMs: number): Endpoint[] {

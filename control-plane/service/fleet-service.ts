@@ -2,7 +2,7 @@
  * What the mesh says, brought together: heartbeats and acks into the fleet view, its changes into the event feed and to
  * whoever watches. Everything the API shows about the fleet is asked here.
  */
-import type { BreakerCellView, FleetSnapshot, InstanceView, ServiceView } from '../../proto/api.ts';
+import type { BreakerCellView, FleetSnapshot, InstanceView, ScalingView, ServiceView } from '../../proto/api.ts';
 import { type Ack, decodeAck, decodeHeartbeat, type Heartbeat } from '../../proto/fleet.ts';
 import type { Log } from '../../proto/kernel/log-format.ts';
 import { EventFeed, type EventKind } from '../fleet/event-feed.ts';
@@ -103,6 +103,14 @@ export class FleetService {
 
   breakers(): BreakerCellView[] {
     return this.view.breakerCells(this.options.clock.nowMs());
+  }
+
+  /** How many instances a service wants. */
+  scaling(service: string, targetConcurrency?: number): ScalingView {
+    const { clock, isConnected } = this.options;
+    const decision = this.view.scaling(service, clock.nowMs(), targetConcurrency);
+    if (isConnected()) return decision;
+    return { ...decision, wanted: null, explanation: 'not known: NATS is away' };
   }
 
   snapshot(): FleetSnapshot {
