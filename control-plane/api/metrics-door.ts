@@ -1,7 +1,7 @@
 /**
  * GET /metrics of the control plane, on an address of its own, so that opening it to Prometheus opens nothing else. What
  * happens often is counted in plain numbers and becomes series at the scrape; services and instances are no labels, for
- * those grow with the mesh.
+ * those grow with the mesh, but in the few series of quotas and scaling, which are bounded in number.
  */
 import { timingSafeEqual } from 'node:crypto';
 import fastify, { type FastifyInstance } from 'fastify';

@@ -5,7 +5,6 @@
 import { Gauge, type Registry } from 'prom-client';
 import type { ScalingView } from '../../proto/api.ts';
 import { parseServiceKey, type ServiceName } from '../../proto/subjects.ts';
-import type { FleetService } from '../service/fleet-service.ts';
 
 export interface ScalingFacts {
   readonly name: ServiceName;
@@ -15,7 +14,13 @@ export interface ScalingFacts {
 /** Services beyond that are left out; the API answers for all. */
 export const scaledServicesMax = 500;
 
-export function* scalingFacts(fleet: FleetService): Iterable<ScalingFacts> {
+/** Of the fleet service. */
+export interface ScaledFleet {
+  readonly view: { services(): string[] };
+  scaling(service: string): ScalingView;
+}
+
+export function* scalingFacts(fleet: ScaledFleet): Iterable<ScalingFacts> {
   for (const key of fleet.view.services().sort().slice(0, scaledServicesMax)) {
     const name = parseServiceKey(key);
     if (name) yield { name, view: fleet.scaling(key) };
