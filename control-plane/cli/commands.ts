@@ -42,6 +42,14 @@ export const commands: Readonly<Record<string, CommandEntry>> = {
     summary: 'Give a policy to the instances by stages; pause, promote or abort',
     load: async () => (await import('./commands/rollout.ts')).rollout,
   },
+  breakers: {
+    summary: 'Show the breakers of the fleet, and their evidence',
+    load: async () => (await import('./commands/breakers.ts')).breakers,
+  },
+  breaker: {
+    summary: 'Force a breaker of the fleet open or closed for a while, or reset it',
+    load: async () => (await import('./commands/breaker.ts')).breaker,
+  },
   delete: {
     summary: 'Delete policies',
     load: async () => (await import('./commands/delete.ts')).deleteCommand,

@@ -3,6 +3,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { startTestControlPlane, type TestControlPlane } from '../support/control-plane.ts';
 import { type RunOutcome, weir } from '../support/fake-control-plane.ts';
 import { startNatsServer, type TestNatsServer } from '../support/nats-server.ts';
+import { until } from '../support/until.ts';
 
 const policy = (name: string, limit: number): string => `apiVersion: weir.dev/v1alpha1
 kind: TrafficPolicy
@@ -11,6 +12,9 @@ spec:
   target: { service: ${name} }
   inbound: { concurrency: { fixed: { limit: ${limit} } } }
 `;
+
+const withBreaker = (name: string): string =>
+  policy(name, 64).replace('\n  inbound:', '\n  outbound: { circuitBreaker: { consecutiveFailures: 5 } }\n  inbound:');
 
 let nats: TestNatsServer;
 let controlPlane: TestControlPlane;
@@ -76,6 +80,29 @@ describe('the life of a policy', () => {
   it('says that no sidecar could tell the impact, where none is there', async () => {
     const { code, stdout } = await run('impact -f -', policy('c', 8));
     expect({ code, stdout }).toMatchObject({ code: 0, stdout: expect.stringContaining('policy shop/c: ') });
+  });
+});
+
+describe('a breaker', () => {
+  it('is forced with a reason and an end, shown with both, and reset', async () => {
+    expect(await run('breaker force open shop/d')).toMatchObject({ code: 2, stderr: expect.stringContaining('why?') });
+    expect(await run('breaker force shop/d --reason x')).toMatchObject({ code: 2 });
+    expect(await run('breaker reset shop/d')).toMatchObject({ code: 5 });
+    await run('apply -f -', withBreaker('d'));
+    const forced = await until(
+      async () => {
+        const tried = await run('breaker force open shop/d --reason moving --for 10m');
+        return tried.code === 0 ? tried : undefined;
+      },
+      { what: 'it is forced', timeoutMs: 8000 },
+    );
+    expect(forced.stdout).toMatch(/^breaker of shop\/d: forced_open for (10|9)m\n$/);
+    expect((await run('breakers')).stdout).toMatch(
+      /\nshop\/d +.*forced_open.*ends in (10|9)m.* forced +loopback: moving\n/,
+    );
+    expect((await run('breakers shop/d -o json')).stdout).toContain('"rule": "forced"');
+    expect(await run('breakers shop/nobody')).toMatchObject({ code: 1 });
+    expect((await run('breaker reset shop/d')).stdout).toMatch(/^breaker of shop\/d: (half_)?open\n$/);
   });
 });
 

@@ -42,6 +42,7 @@ const nouns: Readonly<Record<string, readonly string[]>> = {
   get: ['services', 'instances', 'policies'],
   delete: ['policy'],
   probe: ['ready', 'live'],
+  breaker: ['force', 'reset', 'open', 'closed'],
   rollout: ['start', 'status', 'pause', 'resume', 'promote', 'abort'],
   token: ['ls', 'create', 'revoke', 'whoami'],
   dlq: ['ls', 'show', 'redrive', 'discard', 'export'],
