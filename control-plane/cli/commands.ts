@@ -42,6 +42,10 @@ export const commands: Readonly<Record<string, CommandEntry>> = {
     summary: 'Give a policy to the instances by stages; pause, promote or abort',
     load: async () => (await import('./commands/rollout.ts')).rollout,
   },
+  edges: {
+    summary: 'Show who calls whom, and how it goes',
+    load: async () => (await import('./commands/edges.ts')).edges,
+  },
   breakers: {
     summary: 'Show the breakers of the fleet, and their evidence',
     load: async () => (await import('./commands/breakers.ts')).breakers,

@@ -5,7 +5,10 @@ import type { Style } from '../style.ts';
 import type { Cell } from '../table.ts';
 
 /** `12.4 rate_limit, 3.0 queue_full`: the most frequent reasons of refusal, per second. */
-export function rejectedCell(traffic: TrafficView, reasonsMax = 2): Cell {
+export function rejectedCell(
+  traffic: Pick<TrafficView, 'rejectedPerSecond' | 'requestsPerSecond'>,
+  reasonsMax = 2,
+): Cell {
   const reasons = Object.entries(traffic.rejectedPerSecond)
     .filter(([, perSecond]) => perSecond > 0)
     .sort(([, a], [, b]) => b - a);
