@@ -41,7 +41,7 @@ export interface Rollout {
   readonly target: string;
   /** Unique among the rollouts of a policy. */
   readonly id: string;
-  /** Of the document when it began, 0 when there was none: any other revision ends it. */
+  /** Of the document when it began, 0 when there was none; a revision with another number ends it. */
   readonly baseRevision: number;
   readonly candidate: TrafficPolicy;
   readonly stages: readonly RolloutStage[];

@@ -106,7 +106,7 @@ export class WorkQueue implements QueueHandler {
       httpVersion: isGrpc ? (2 as const) : (1 as const),
       headers: this.headersOf(message),
     };
-    // So that it can be sent again as any other.
+    // So that it can be sent again like one that was parked.
     return this.letters.store(isGrpc ? { ...message, body: framed(message.body) } : message, parked, reason, end);
   }
 

@@ -69,7 +69,11 @@ export const retryStorm: Scenario = {
       name: 'attempts / offered',
       unit: '×',
       target: null,
-      of: (found) => sum(found.get('storm')!.service(serviceName).arrived) / sum(callerOf(found).offered),
+      // Who arrived is counted in simulated time only.
+      of: (found) => {
+        const arrived = sum(found.get('storm')!.service(serviceName).arrived);
+        return arrived === 0 ? Number.NaN : arrived / sum(callerOf(found).offered);
+      },
     },
   ],
   baselines: ['nothing', 'fixed', 'gradient2', 'envoy-gradient', 'aimd', 'dagor'],
