@@ -5,9 +5,10 @@
  */
 import { timingSafeEqual } from 'node:crypto';
 import fastify, { type FastifyInstance } from 'fastify';
-import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client';
+import { collectDefaultMetrics, Histogram, Registry } from 'prom-client';
 import { defineQuotaMetrics, type QuotaFacts } from './quota-metrics.ts';
 import { defineScalingMetrics, type ScalingFacts } from './scaling-metrics.ts';
+import { seriesIn } from './series.ts';
 
 /** What a scrape reads; everything is as of now. */
 export interface ControlPlaneFacts {
@@ -90,47 +91,22 @@ export function metricsDoor(metrics: ControlPlaneMetrics, token: string | undefi
 }
 
 function defineReadings(registry: Registry, facts: ControlPlaneFacts): void {
-  const registers = [registry];
-  const gauge = (name: string, help: string, read: () => number) =>
-    new Gauge({
-      name,
-      help,
-      registers,
-      collect() {
-        this.set(read());
-      },
-    });
-  const counter = <L extends string>(name: string, help: string, labelNames: L[], fill: (set: Counter<L>) => void) =>
-    new Counter({
-      name,
-      help,
-      labelNames,
-      registers,
-      collect() {
-        this.reset();
-        fill(this);
-      },
-    });
-  new Gauge({
-    name: 'weir_control_plane_instances',
-    help: 'Sidecars by state; stale ones were not heard for three intervals.',
-    labelNames: ['state'],
-    registers,
-    collect() {
-      for (const [state, count] of Object.entries(facts.instances())) this.set({ state }, count);
+  const series = seriesIn(registry);
+  const { counter } = series;
+  const gauge = (name: string, help: string, read: () => number): void =>
+    series.gauge(name, help, [], (into) => into.set(read()));
+  series.gauge(
+    'weir_control_plane_instances',
+    'Sidecars by state; stale ones were not heard for three intervals.',
+    ['state'],
+    (into) => {
+      for (const [state, count] of Object.entries(facts.instances())) into.set({ state }, count);
     },
-  });
+  );
   gauge('weir_control_plane_services', 'Services with sidecars.', () => facts.services());
   gauge('weir_control_plane_policies', 'Policies in the store.', () => facts.policies());
-  new Gauge({
-    name: 'weir_control_plane_rollouts',
-    help: 'Rollouts by phase, the newest of each policy.',
-    labelNames: ['phase'],
-    registers,
-    collect() {
-      this.reset();
-      for (const [phase, count] of facts.rollouts()) this.set({ phase }, count);
-    },
+  series.gauge('weir_control_plane_rollouts', 'Rollouts by phase, the newest of each policy.', ['phase'], (into) => {
+    for (const [phase, count] of facts.rollouts()) into.set({ phase }, count);
   });
   gauge('weir_control_plane_access_tokens', 'Access tokens that are valid.', () => facts.tokens());
   counter('weir_control_plane_access_denied_total', 'Requests denied for want of a token or of a role.', [], (set) =>
@@ -155,9 +131,8 @@ function defineReadings(registry: Registry, facts: ControlPlaneFacts): void {
       for (const [kind, count] of Object.entries(facts.refused())) set.inc({ kind }, count);
     },
   );
-  new Gauge({ name: 'weir_control_plane_build_info', help: 'Always 1.', labelNames: ['version'], registers }).set(
-    { version: facts.version },
-    1,
+  series.gauge('weir_control_plane_build_info', 'Always 1.', ['version'], (into) =>
+    into.set({ version: facts.version }, 1),
   );
 }
 

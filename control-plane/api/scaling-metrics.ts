@@ -2,9 +2,10 @@
  * What an autoscaler may go by, as Prometheus series: of the services with sidecars, so many of them at most. Where it is
  * not known how many are wanted there is no series, which is not a series of zero.
  */
-import { Gauge, type Registry } from 'prom-client';
+import type { Registry } from 'prom-client';
 import type { ScalingView } from '../../proto/api.ts';
 import { parseServiceKey, type ServiceName } from '../../proto/subjects.ts';
+import { seriesIn } from './series.ts';
 
 export interface ScalingFacts {
   readonly name: ServiceName;
@@ -29,23 +30,16 @@ export function* scalingFacts(fleet: ScaledFleet): Iterable<ScalingFacts> {
 
 export function defineScalingMetrics(registry: Registry, read: () => Iterable<ScalingFacts>): void {
   let last: readonly ScalingFacts[] = [];
-  const gauge = (name: string, help: string, of: (view: ScalingView) => number | null, isFirst = false): void => {
-    new Gauge({
-      name,
-      help,
-      labelNames: ['namespace', 'service'],
-      registers: [registry],
-      collect() {
-        // Read once a scrape: the first that is asked reads for all.
-        if (isFirst) last = [...read()];
-        this.reset();
-        for (const { name: labels, view } of last) {
-          const value = of(view);
-          if (value !== null) this.set({ ...labels }, value);
-        }
-      },
+  const series = seriesIn(registry);
+  const gauge = (name: string, help: string, of: (view: ScalingView) => number | null, isFirst = false): void =>
+    series.gauge(name, help, ['namespace', 'service'], (into) => {
+      // Read once a scrape: the first that is asked reads for all.
+      if (isFirst) last = [...read()];
+      for (const { name: labels, view } of last) {
+        const value = of(view);
+        if (value !== null) into.set({ ...labels }, value);
+      }
     });
-  };
   gauge('weir_scaling_wanted_instances', 'Instances that the service wants.', ({ wanted }) => wanted, true);
   gauge('weir_scaling_demand', 'Requests at once, with those refused for want of capacity.', (view) =>
     view.wanted === null ? null : view.demand,

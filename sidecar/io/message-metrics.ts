@@ -1,26 +1,21 @@
 /** gRPC messages that a policy drops for slow readers, by target. */
-import { Counter, type Registry } from 'prom-client';
+import type { Registry } from 'prom-client';
 import { contentNames, dropCauseNames } from '../exchange/message-drops.ts';
 import type { TrafficStats } from '../exchange/traffic-stats.ts';
+import { seriesIn } from './series.ts';
 
 export function defineMessageMetrics(registry: Registry, traffic: () => Iterable<TrafficStats>): void {
-  const drops = (name: string, help: string, countsOf: (stats: TrafficStats) => Float64Array) =>
-    new Counter({
-      name,
-      help,
-      labelNames: ['direction', 'upstream', 'content', 'cause'],
-      registers: [registry],
-      collect() {
-        this.reset();
-        for (const stats of traffic()) {
-          for (const [at, count] of countsOf(stats).entries()) {
-            if (count === 0) continue;
-            const content = contentNames[Math.floor(at / dropCauseNames.length)]!;
-            const cause = dropCauseNames[at % dropCauseNames.length]!;
-            this.inc({ direction: stats.direction, upstream: stats.peer, content, cause }, count);
-          }
+  const series = seriesIn(registry);
+  const drops = (name: string, help: string, countsOf: (stats: TrafficStats) => Float64Array): void =>
+    series.counter(name, help, ['direction', 'upstream', 'content', 'cause'], (into) => {
+      for (const stats of traffic()) {
+        for (const [at, count] of countsOf(stats).entries()) {
+          if (count === 0) continue;
+          const content = contentNames[Math.floor(at / dropCauseNames.length)]!;
+          const cause = dropCauseNames[at % dropCauseNames.length]!;
+          into.inc({ direction: stats.direction, upstream: stats.peer, content, cause }, count);
         }
-      },
+      }
     });
   drops(
     'weir_messages_dropped_total',

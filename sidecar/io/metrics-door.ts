@@ -4,7 +4,7 @@
  */
 import { timingSafeEqual } from 'node:crypto';
 import type { FastifyInstance } from 'fastify';
-import { Counter, Gauge, Registry } from 'prom-client';
+import { type Counter, Registry } from 'prom-client';
 import { bucketUpperUs, type Histogram } from '../../proto/kernel/histogram.ts';
 import { reasonName } from '../../proto/reasons.ts';
 import { fallbackKinds, type TrafficStats } from '../exchange/traffic-stats.ts';
@@ -23,6 +23,7 @@ import { defineQuotaMetrics } from './quota-metrics.ts';
 import { defineRateLimitMetrics, type RateLimitReading } from './rate-limit-metrics.ts';
 import { defineRetryMetrics } from './retry-metrics.ts';
 import { defineRouteMetrics, type RouteReading } from './route-metrics.ts';
+import { seriesIn } from './series.ts';
 import { defineStaleMetrics, type StaleReading } from './stale-metrics.ts';
 import { defineTlsMetrics } from './tls/tls-metrics.ts';
 import type { TlsReading } from './tls/tls-stats.ts';
@@ -104,29 +105,7 @@ function isSame(left: string, right: string): boolean {
 }
 
 function defineMetrics(registry: Registry, facts: MetricFacts): void {
-  const registers = [registry];
-  const counter = <L extends string>(name: string, help: string, labelNames: L[], fill: (set: Counter<L>) => void) =>
-    new Counter({
-      name,
-      help,
-      labelNames,
-      registers,
-      collect() {
-        this.reset();
-        fill(this);
-      },
-    });
-  const gauge = <L extends string>(name: string, help: string, labelNames: L[], fill: (set: Gauge<L>) => void) =>
-    new Gauge({
-      name,
-      help,
-      labelNames,
-      registers,
-      collect() {
-        this.reset();
-        fill(this);
-      },
-    });
+  const { counter, gauge } = seriesIn(registry);
 
   counter(
     'weir_requests_total',

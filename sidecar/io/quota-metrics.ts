@@ -1,8 +1,9 @@
 /** What this instance holds of the limits that the fleet shares, as Prometheus series and in /stats. */
-import { Counter, Gauge, type Registry } from 'prom-client';
+import type { Registry } from 'prom-client';
 import type { QuotaReading } from '../admission/fleet-rate-limiter.ts';
 import { tick } from './clock.ts';
 import type { RateLimitReading } from './rate-limit-metrics.ts';
+import { seriesIn } from './series.ts';
 
 const states: readonly QuotaReading['state'][] = ['leased', 'safe', 'newcomer', 'open', 'closed'];
 
@@ -20,32 +21,16 @@ export function* quotaReadings(rules: Iterable<RateLimitReading>): Iterable<Held
 }
 
 export function defineQuotaMetrics(registry: Registry, read: () => Iterable<RateLimitReading>): void {
-  const registers = [registry];
-  const labelNames = ['limit', 'route'];
-  const gauge = (name: string, help: string, of: (reading: QuotaReading) => number): void => {
-    new Gauge({
-      name,
-      help,
-      labelNames,
-      registers,
-      collect() {
-        this.reset();
-        for (const { limit, route, reading } of quotaReadings(read())) this.set({ limit, route }, of(reading));
-      },
+  const series = seriesIn(registry);
+  const labels = ['limit', 'route'] as const;
+  const gauge = (name: string, help: string, of: (reading: QuotaReading) => number): void =>
+    series.gauge(name, help, labels, (into) => {
+      for (const { limit, route, reading } of quotaReadings(read())) into.set({ limit, route }, of(reading));
     });
-  };
-  const counter = (name: string, help: string, of: (reading: QuotaReading) => number): void => {
-    new Counter({
-      name,
-      help,
-      labelNames,
-      registers,
-      collect() {
-        this.reset();
-        for (const { limit, route, reading } of quotaReadings(read())) this.inc({ limit, route }, of(reading));
-      },
+  const counter = (name: string, help: string, of: (reading: QuotaReading) => number): void =>
+    series.counter(name, help, labels, (into) => {
+      for (const { limit, route, reading } of quotaReadings(read())) into.inc({ limit, route }, of(reading));
     });
-  };
   gauge(
     'weir_quota_rate',
     'What this instance may admit a second of a limit that the fleet shares, by cost; 0 with chunks.',

@@ -1,6 +1,7 @@
 /** What caches of last good answers hold, by service: read in each thread, and summed. */
-import { Gauge, type Registry } from 'prom-client';
+import type { Registry } from 'prom-client';
 import type { StaleAnswers } from '../resilience/stale-answers.ts';
+import { seriesIn } from './series.ts';
 
 export interface StaleReading {
   readonly upstream: string;
@@ -28,18 +29,11 @@ export function sumStale(all: readonly StaleReading[]): StaleReading[] {
 }
 
 export function defineStaleMetrics(registry: Registry, read: () => Iterable<StaleReading>): void {
-  const gauge = (name: string, help: string, of: (reading: StaleReading) => number): void => {
-    new Gauge({
-      name,
-      help,
-      labelNames: ['upstream'],
-      registers: [registry],
-      collect() {
-        this.reset();
-        for (const reading of read()) this.set({ upstream: reading.upstream }, of(reading));
-      },
+  const series = seriesIn(registry);
+  const gauge = (name: string, help: string, of: (reading: StaleReading) => number): void =>
+    series.gauge(name, help, ['upstream'], (into) => {
+      for (const reading of read()) into.set({ upstream: reading.upstream }, of(reading));
     });
-  };
   gauge('weir_stale_answers', 'Last good answers that are kept for when a service has none.', ({ entries }) => entries);
   gauge('weir_stale_answers_bytes', 'What they hold, in bytes.', ({ bytes }) => bytes);
 }
