@@ -2,7 +2,7 @@
 import type { Static, TSchema } from 'typebox';
 import { isRecord } from '../../proto/policy/problems.ts';
 import type { ApiClient } from './api-client.ts';
-import { notUnderstood } from './lists.ts';
+import { CommandError, ExitCode } from './exit-codes.ts';
 
 /** A server that never stops saying "continue" must not keep us for ever. */
 const pagesMax = 1000;
@@ -19,7 +19,21 @@ export async function understood<T extends TSchema>(
   throw notUnderstood(client, what);
 }
 
-/** All items of a list, page by page, at most `itemsMax`. `query` without `continue`. */
+/** The items of a list as they came, page by page. */
+export async function* itemsOf(client: ApiClient, path: string, what: string): AsyncGenerator<unknown> {
+  let next: string | undefined;
+  for (let page = 0; page < pagesMax; page++) {
+    const join = path.includes('?') ? '&' : '?';
+    const { body } = await client.request('GET', next === undefined ? path : `${path}${join}continue=${next}`);
+    if (!isRecord(body) || !Array.isArray(body.items)) throw notUnderstood(client, what);
+    yield* body.items;
+    if (typeof body.continue !== 'string' || body.continue === '') return;
+    next = encodeURIComponent(body.continue);
+  }
+  throw notUnderstood(client, what);
+}
+
+/** All items of a list, at most `itemsMax`. `path` without `continue`. */
 export async function listed<T extends TSchema>(
   client: ApiClient,
   schema: T,
@@ -28,14 +42,17 @@ export async function listed<T extends TSchema>(
   itemsMax = Number.POSITIVE_INFINITY,
 ): Promise<Static<T>[]> {
   const items: Static<T>[] = [];
-  let next: string | undefined;
-  for (let page = 0; page < pagesMax; page++) {
-    const join = path.includes('?') ? '&' : '?';
-    const { body } = await client.request('GET', next === undefined ? path : `${path}${join}continue=${next}`);
-    if (!isRecord(body) || !Array.isArray(body.items)) throw notUnderstood(client, what);
-    for (const item of body.items) items.push(await understood(client, schema, item, what));
-    next = typeof body.continue === 'string' && body.continue !== '' ? body.continue : undefined;
-    if (next === undefined || items.length >= itemsMax) return items.slice(0, itemsMax);
+  for await (const item of itemsOf(client, path, what)) {
+    items.push(await understood(client, schema, item, what));
+    if (items.length >= itemsMax) break;
   }
-  throw notUnderstood(client, what);
+  return items;
+}
+
+export function notUnderstood(client: ApiClient, what: string): CommandError {
+  return new CommandError(
+    ExitCode.failed,
+    `${client.server} answered ${what} that this version of weir does not understand`,
+    'compare "weir version"; and is this address a Weir control plane?',
+  );
 }

@@ -1,8 +1,8 @@
 /** Dead letters as the API answers them, checked for what is shown. */
 import type { DeadLetterDetail, DeadLetterView, RedriveView } from '../../proto/api.ts';
 import { isRecord, member } from '../../proto/policy/problems.ts';
+import { notUnderstood } from './answers.ts';
 import type { ApiClient } from './api-client.ts';
-import { notUnderstood } from './lists.ts';
 
 const texts = [
   'target',

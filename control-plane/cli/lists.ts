@@ -1,12 +1,9 @@
 /** The lists the API answers: unknown at the border, trusted inside. */
-import { isRecord, member } from '../../proto/policy/problems.ts';
+import { member } from '../../proto/policy/problems.ts';
+import { itemsOf, notUnderstood } from './answers.ts';
 import type { ApiClient } from './api-client.ts';
 import { type InstanceRow, isInstanceRow, isServiceRow, type ServiceRow } from './api-guards.ts';
-import { CommandError, ExitCode } from './exit-codes.ts';
 import { type PolicyDocument, readDocument } from './policy-documents.ts';
-
-/** A server that never stops saying "continue" must not keep us for ever. */
-const pagesMax = 1000;
 
 export async function listServices(client: ApiClient): Promise<readonly ServiceRow[]> {
   return items(client, '/v1/services', 'services', isServiceRow);
@@ -30,31 +27,11 @@ async function items<T>(
 
 export async function listPolicies(client: ApiClient, namespace: string | undefined): Promise<PolicyDocument[]> {
   const documents: PolicyDocument[] = [];
-  let next: string | undefined;
-  for (let page = 0; page < pagesMax; page++) {
-    const query = new URLSearchParams({
-      ...(namespace === undefined ? {} : { namespace }),
-      ...(next === undefined ? {} : { continue: next }),
-    }).toString();
-    const { body } = await client.request('GET', `/v1/policies${query ? `?${query}` : ''}`);
-    const items = member(body, 'items');
-    if (!isRecord(body) || !Array.isArray(items)) throw notUnderstood(client, 'policies');
-    for (const item of items) {
-      const document = readDocument(item);
-      if (!document) throw notUnderstood(client, 'policies');
-      documents.push(document);
-    }
-    const token = body.continue ?? member(body.metadata, 'continue');
-    if (typeof token !== 'string' || token === '') return documents;
-    next = token;
+  const query = namespace === undefined ? '' : `?${new URLSearchParams({ namespace })}`;
+  for await (const item of itemsOf(client, `/v1/policies${query}`, 'policies')) {
+    const document = readDocument(item);
+    if (!document) throw notUnderstood(client, 'policies');
+    documents.push(document);
   }
-  throw notUnderstood(client, 'policies');
-}
-
-export function notUnderstood(client: ApiClient, what: string): CommandError {
-  return new CommandError(
-    ExitCode.failed,
-    `${client.server} answered ${what} that this version of weir does not understand`,
-    'compare "weir version"; and is this address a Weir control plane?',
-  );
+  return documents;
 }

@@ -1,5 +1,5 @@
 /** What heartbeats say about the demand for one service: its own instances' rows, and what its callers missed it for. */
-import { capacityReasons, type DemandReading, downstreamReasons } from './demand.ts';
+import { capacityReasons, type DemandReading, downstreamReasons, noDemand } from './demand.ts';
 import type { InstanceRecord } from './instance-record.ts';
 
 export function readDemand(
@@ -8,19 +8,7 @@ export function readDemand(
   callers: Iterable<InstanceRecord>,
   nowMs: number,
 ): DemandReading {
-  const sum = {
-    known: 0,
-    unknown: 0,
-    inFlight: 0,
-    queued: 0,
-    requestsPerSecond: 0,
-    finishedPerSecond: 0,
-    shedPerSecond: 0,
-    downstreamRefusedPerSecond: 0,
-    unservedPerSecond: 0,
-    limit: 0,
-    limited: 0,
-  };
+  const sum = { ...noDemand };
   for (const record of own) {
     const state = record.state(nowMs);
     const series = record.inbound.series;

@@ -30,6 +30,21 @@ export interface DemandReading {
   readonly limited: number;
 }
 
+/** Of a service that nobody has and nobody asks for. */
+export const noDemand: DemandReading = {
+  known: 0,
+  unknown: 0,
+  inFlight: 0,
+  queued: 0,
+  requestsPerSecond: 0,
+  finishedPerSecond: 0,
+  shedPerSecond: 0,
+  downstreamRefusedPerSecond: 0,
+  unservedPerSecond: 0,
+  limit: 0,
+  limited: 0,
+};
+
 export type Bottleneck = 'none' | 'service' | 'downstream';
 
 export interface ScalingDecision {

@@ -1,8 +1,7 @@
 /** The commands about the life of a policy and about tokens, against a real control plane and nats-server. */
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { startTestControlPlane, type TestControlPlane } from '../support/control-plane.ts';
+import { describe, expect, it } from 'vitest';
+import { controlPlaneForAll } from '../support/control-plane.ts';
 import { type RunOutcome, weir } from '../support/fake-control-plane.ts';
-import { startNatsServer, type TestNatsServer } from '../support/nats-server.ts';
 import { until } from '../support/until.ts';
 
 const policy = (name: string, limit: number): string => `apiVersion: weir.dev/v1alpha1
@@ -16,22 +15,10 @@ spec:
 const withBreaker = (name: string): string =>
   policy(name, 64).replace('\n  inbound:', '\n  outbound: { circuitBreaker: { consecutiveFailures: 5 } }\n  inbound:');
 
-let nats: TestNatsServer;
-let controlPlane: TestControlPlane;
-
-beforeAll(async () => {
-  nats = await startNatsServer();
-  controlPlane = await startTestControlPlane(nats.url);
-  await controlPlane.isReady();
-});
-
-afterAll(async () => {
-  await controlPlane.close();
-  await nats.stop();
-});
+const mesh = controlPlaneForAll();
 
 function run(line: string, stdin = ''): Promise<RunOutcome> {
-  const env = { WEIR_SERVER: controlPlane.url };
+  const env = { WEIR_SERVER: mesh.controlPlane.url };
   return weir({ fetch: globalThis.fetch }, line, { env, stdin, wallMs: Date.now });
 }
 

@@ -4,6 +4,7 @@ import * as grpc from '@grpc/grpc-js';
 import { afterEach, describe, expect, it } from 'vitest';
 import { type EchoClient, echoClient, startEcho } from '../support/echo-service.ts';
 import { type RunningSidecar, startSidecar } from '../support/sidecar.ts';
+import { type Reply, send } from '../support/web.ts';
 
 const cleanups: (() => unknown)[] = [];
 afterEach(async () => {
@@ -54,27 +55,6 @@ async function startCaller(policy: string, endpoints: Record<string, string>): P
   const sidecar = await startSidecar({ argv: ['--service', 'shop/caller', ...given], policy });
   cleanups.push(() => sidecar.stop());
   return sidecar;
-}
-
-interface Reply {
-  readonly status: number;
-  readonly body: string;
-  readonly headers: http.IncomingHttpHeaders;
-}
-
-function send(address: string, options: http.RequestOptions, body?: string): Promise<Reply> {
-  const [host, port] = address.split(':');
-  return new Promise((resolve, reject) => {
-    const request = http.request({ host, port, agent: false, ...options }, (response) => {
-      let text = '';
-      response.setEncoding('utf8').on('data', (chunk: string) => {
-        text += chunk;
-      });
-      response.on('end', () => resolve({ status: response.statusCode ?? 0, body: text, headers: response.headers }));
-    });
-    request.on('error', reject);
-    request.end(body);
-  });
 }
 
 const get = (sidecar: RunningSidecar, path: string, headers: http.OutgoingHttpHeaders = {}): Promise<Reply> =>

@@ -1,11 +1,11 @@
 /** What a policy would do, asked through the control plane of sidecars that recorded real requests; in one thread and two. */
-import http from 'node:http';
 import { afterEach, describe, expect, it } from 'vitest';
 import { startTestControlPlane } from '../support/control-plane.ts';
 import { startHttpApp } from '../support/http-app.ts';
 import { startNatsServer } from '../support/nats-server.ts';
-import { startWeir, text } from '../support/process.ts';
+import { sidecarDoors, startWeir, text } from '../support/process.ts';
 import { until } from '../support/until.ts';
+import * as web from '../support/web.ts';
 
 const path = '/v1/namespaces/shop/policies/orders/impact';
 const policy = (inbound: object) => ({
@@ -14,36 +14,23 @@ const policy = (inbound: object) => ({
   metadata: { name: 'orders', namespace: 'shop' },
   spec: { target: { service: 'orders' }, inbound },
 });
-const doors = ['inbound', 'outbound', 'health', 'metrics', 'admin'].flatMap((door) => [`--${door}`, '127.0.0.1:0']);
+afterEach(web.release);
 
-const cleanups: (() => unknown)[] = [];
-afterEach(async () => {
-  for (const cleanup of cleanups.splice(0).reverse()) await cleanup();
-});
-
-function get(address: string): Promise<number> {
-  const [host, port] = address.split(':');
-  return new Promise((resolve, reject) => {
-    const request = http.get({ host, port, path: '/orders?id=1', agent: false }, (response) => {
-      response.resume().on('end', () => resolve(response.statusCode ?? 0));
-    });
-    request.on('error', reject);
-  });
-}
+const get = async (address: string): Promise<number> => (await web.get(address, '/orders?id=1')).status;
 
 describe.each([1, 2])('the impact of a policy on a sidecar with --concurrency %i', (concurrency) => {
   it('is what the policy would have done with the requests of late, and does nothing', async () => {
     const nats = await startNatsServer();
-    cleanups.push(() => nats.stop());
+    web.later(() => nats.stop());
     const controlPlane = await startTestControlPlane(nats.url);
-    cleanups.push(() => controlPlane.close());
+    web.later(() => controlPlane.close());
     const app = await startHttpApp();
-    cleanups.push(() => app.stop());
+    web.later(() => app.stop());
     const weir = await startWeir([
       ...['sidecar', '--service', 'shop/orders', '--app', app.address, '--app-protocol', 'http1', '--nats', nats.url],
-      ...['--concurrency', String(concurrency), '--log-format', 'json', ...doors],
+      ...['--concurrency', String(concurrency), '--log-format', 'json', ...sidecarDoors],
     ]);
-    cleanups.push(() => weir.stop());
+    web.later(() => weir.stop());
     await controlPlane.isReady();
     const limited = policy({ rateLimits: [{ name: 'all', rate: '1/h', burst: 10 }] });
     const ask = () => controlPlane.ask('POST', path, { body: limited });

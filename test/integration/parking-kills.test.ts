@@ -6,11 +6,12 @@ import { randomInt } from 'node:crypto';
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, expect, it } from 'vitest';
-import { send, startCountingApp } from '../support/mesh-of-two.ts';
+import { startCountingApp } from '../support/mesh-of-two.ts';
 import { startNatsServer } from '../support/nats-server.ts';
 import { startWeir, text, type WeirProcess } from '../support/process.ts';
 import { tempDir } from '../support/temp-dir.ts';
 import { until } from '../support/until.ts';
+import { send } from '../support/web.ts';
 
 const cleanups: (() => unknown)[] = [];
 afterEach(async () => {

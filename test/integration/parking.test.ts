@@ -6,19 +6,13 @@ import { afterEach, describe, expect, it } from 'vitest';
 import { encodeParked, parkedHeader } from '../../proto/parked.ts';
 import { redeliveriesAtOnceMax } from '../../sidecar/io/queue/redelivery.ts';
 import { startTestControlPlane } from '../support/control-plane.ts';
-import {
-  type MeshOfTwo,
-  metricsOf,
-  type Reply,
-  send,
-  startCountingApp,
-  startMeshOfTwo,
-} from '../support/mesh-of-two.ts';
+import { type MeshOfTwo, metricsOf, startCountingApp, startMeshOfTwo } from '../support/mesh-of-two.ts';
 import { startNatsServer } from '../support/nats-server.ts';
 import { parkedRequest } from '../support/parked-request.ts';
 import { startWeir, text, type WeirProcess } from '../support/process.ts';
 import { tempDir } from '../support/temp-dir.ts';
 import { until } from '../support/until.ts';
+import { type Reply, send } from '../support/web.ts';
 
 const cleanups: (() => unknown)[] = [];
 afterEach(async () => {

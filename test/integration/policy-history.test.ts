@@ -1,7 +1,6 @@
 /** What a policy was, on a real nats-server: revisions with author and reason, differences, and the way back. */
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { startTestControlPlane, type TestControlPlane } from '../support/control-plane.ts';
-import { startNatsServer, type TestNatsServer } from '../support/nats-server.ts';
+import { describe, expect, it } from 'vitest';
+import { controlPlaneForAll } from '../support/control-plane.ts';
 
 const path = '/v1/namespaces/shop/policies';
 const policy = (limit: number, name: string) => ({
@@ -10,28 +9,16 @@ const policy = (limit: number, name: string) => ({
   metadata: { name, namespace: 'shop' },
   spec: { target: { service: name }, inbound: { concurrency: { fixed: { limit } } } },
 });
-const any = { 'if-match': '*' };
+const whateverIsThere = { 'if-match': '*' };
 
-let nats: TestNatsServer;
-let controlPlane: TestControlPlane;
+const mesh = controlPlaneForAll();
 
-beforeAll(async () => {
-  nats = await startNatsServer();
-  controlPlane = await startTestControlPlane(nats.url);
-  await controlPlane.isReady();
-});
-
-afterAll(async () => {
-  await controlPlane.close();
-  await nats.stop();
-});
-
-const ask = (method: string, end: string, options = {}) => controlPlane.ask(method, `${path}${end}`, options);
+const ask = (method: string, end: string, options = {}) => mesh.controlPlane.ask(method, `${path}${end}`, options);
 
 describe('the history of a policy', () => {
   it('shows each revision with its reason, tells two apart, and goes back by a new one', async () => {
     await ask('POST', '?reason=first', { body: policy(64, 'a') });
-    await ask('PUT', '/a?reason=too+much', { body: policy(32, 'a'), headers: any });
+    await ask('PUT', '/a?reason=too+much', { body: policy(32, 'a'), headers: whateverIsThere });
     const one = await ask('GET', '/a/revisions/2');
     expect(one.body).toMatchObject({ ...{ revision: 2, reason: 'too much', by: 'loopback' }, policy: policy(32, 'a') });
     const tag = one.headers.get('etag') ?? '';
@@ -44,8 +31,10 @@ describe('the history of a policy', () => {
     });
     expect((await ask('GET', '/a/diff?from=1&to=9')).status).toBe(404);
     expect((await ask('POST', '/a/rollback?to=1')).status).toBe(428);
-    expect((await ask('POST', '/a/rollback?to=1&dryRun=All', { headers: any })).body).toMatchObject(policy(64, 'a'));
-    expect((await ask('POST', '/a/rollback?to=1', { headers: any })).body).toMatchObject({
+    expect((await ask('POST', '/a/rollback?to=1&dryRun=All', { headers: whateverIsThere })).body).toMatchObject(
+      policy(64, 'a'),
+    );
+    expect((await ask('POST', '/a/rollback?to=1', { headers: whateverIsThere })).body).toMatchObject({
       ...policy(64, 'a'),
       metadata: { generation: 3 },
     });
@@ -60,9 +49,9 @@ describe('the history of a policy', () => {
 
   it('brings back what was deleted; a deletion itself has nothing to go back to', async () => {
     await ask('POST', '', { body: policy(64, 'b') });
-    expect((await ask('DELETE', '/b?dryRun=All', { headers: any })).body).toMatchObject(policy(64, 'b'));
+    expect((await ask('DELETE', '/b?dryRun=All', { headers: whateverIsThere })).body).toMatchObject(policy(64, 'b'));
     expect((await ask('GET', '/b')).status).toBe(200);
-    await ask('DELETE', '/b?reason=gone', { headers: any });
+    await ask('DELETE', '/b?reason=gone', { headers: whateverIsThere });
     expect((await ask('GET', '/b')).status).toBe(404);
     expect((await ask('POST', '/b/rollback?to=2')).status).toBe(409);
     expect((await ask('POST', '/b/rollback?to=1')).status).toBe(200);

@@ -6,7 +6,7 @@ import { afterEach, describe, expect, it } from 'vitest';
 import { sidecarDoors, startWeir, text } from '../support/process.ts';
 import { tempDir } from '../support/temp-dir.ts';
 import { until } from '../support/until.ts';
-import { type Got, get, later, metric, policyAbout, release, startWebApp } from '../support/web.ts';
+import { get, later, metric, policyAbout, type Reply, release, startWebApp } from '../support/web.ts';
 
 afterEach(release);
 
@@ -55,7 +55,7 @@ describe.each([1, 2])('a sidecar with --concurrency %i', (concurrency) => {
     // One connection, and so one thread, which has what it has seen.
     const agent = new http.Agent({ keepAlive: true, maxSockets: 1 });
     later(() => agent.destroy());
-    const search = (): Promise<Got> =>
+    const search = (): Promise<Reply> =>
       new Promise((resolve, reject) => {
         const [host, port] = text(sidecar.listening, 'outbound').split(':');
         const headers = { host: 'pay.shop' };

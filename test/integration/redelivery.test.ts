@@ -8,13 +8,13 @@ import {
   type CountingApp,
   type MeshOfTwo,
   metricsOf,
-  send,
   startCountingApp,
   startMeshOfTwo,
 } from '../support/mesh-of-two.ts';
 import { parkedRequest } from '../support/parked-request.ts';
 import { startSidecar } from '../support/sidecar.ts';
 import { until } from '../support/until.ts';
+import { send } from '../support/web.ts';
 
 const policy = `
 apiVersion: weir.dev/v1alpha1

@@ -1,11 +1,11 @@
 /** A staged rollout over real sidecars and real requests: who is chosen obeys, and a policy that refuses too much goes. */
-import http from 'node:http';
 import { afterEach, describe, expect, it } from 'vitest';
 import { startTestControlPlane } from '../support/control-plane.ts';
 import { startHttpApp } from '../support/http-app.ts';
 import { startNatsServer } from '../support/nats-server.ts';
-import { startWeir, text } from '../support/process.ts';
+import { sidecarDoors, startWeir, text } from '../support/process.ts';
 import { until } from '../support/until.ts';
+import * as web from '../support/web.ts';
 
 const policies = '/v1/namespaces/shop/policies';
 const policy = (burst: number) => ({
@@ -21,40 +21,27 @@ const tooTight = {
   ...policy(64),
   spec: { target: { service: 'orders' }, inbound: { rateLimits: [{ name: 'all', rate: '1/h', burst: 1 }] } },
 };
-const doors = ['inbound', 'outbound', 'health', 'metrics', 'admin'].flatMap((door) => [`--${door}`, '127.0.0.1:0']);
+afterEach(web.release);
 
-const cleanups: (() => unknown)[] = [];
-afterEach(async () => {
-  for (const cleanup of cleanups.splice(0).reverse()) await cleanup();
-});
-
-function get(address: string): Promise<number> {
-  const [host, port] = address.split(':');
-  return new Promise((resolve, reject) => {
-    const request = http.get({ host, port, path: '/', agent: false }, (response) => {
-      response.resume().on('end', () => resolve(response.statusCode ?? 0));
-    });
-    request.on('error', reject);
-  });
-}
+const get = async (address: string): Promise<number> => (await web.get(address, '/')).status;
 
 describe('a staged rollout over live sidecars', () => {
   it('is obeyed by who is chosen, and taken back by itself when it refuses too much', async () => {
     const nats = await startNatsServer();
-    cleanups.push(() => nats.stop());
+    web.later(() => nats.stop());
     const controlPlane = await startTestControlPlane(nats.url);
-    cleanups.push(() => controlPlane.close());
+    web.later(() => controlPlane.close());
     const app = await startHttpApp();
-    cleanups.push(() => app.stop());
+    web.later(() => app.stop());
     const sidecars = await Promise.all(
       ['a', 'b'].map((instance) =>
         startWeir([
           ...['sidecar', '--service', 'shop/orders', '--instance', instance, '--app', app.address],
-          ...['--app-protocol', 'http1', '--nats', nats.url, '--log-format', 'json', ...doors],
+          ...['--app-protocol', 'http1', '--nats', nats.url, '--log-format', 'json', ...sidecarDoors],
         ]),
       ),
     );
-    for (const sidecar of sidecars) cleanups.push(() => sidecar.stop());
+    for (const sidecar of sidecars) web.later(() => sidecar.stop());
     const inbounds = sidecars.map((sidecar) => text(sidecar.listening, 'inbound'));
     await controlPlane.isReady();
     const ask = async (method: string, path: string, options = {}) =>

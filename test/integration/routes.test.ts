@@ -8,7 +8,7 @@ import { sidecarDoors, startWeir, text } from '../support/process.ts';
 import { startSidecar } from '../support/sidecar.ts';
 import { tempDir } from '../support/temp-dir.ts';
 import { until } from '../support/until.ts';
-import { type Got, get, later, policyAbout, release, startWebApp } from '../support/web.ts';
+import { get, later, policyAbout, type Reply, release, startWebApp } from '../support/web.ts';
 
 afterEach(release);
 
@@ -19,7 +19,7 @@ const startApp = (): Promise<string> =>
     response.end('ok');
   });
 
-const statusesOf = async (count: number, one: () => Promise<Got>): Promise<number[]> => {
+const statusesOf = async (count: number, one: () => Promise<Reply>): Promise<number[]> => {
   const statuses: number[] = [];
   for (let i = 0; i < count; i++) statuses.push((await one()).status);
   return statuses;

@@ -1,6 +1,6 @@
 /** Lists that are kept up to date, and lists in pages, on a real nats-server. */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { startTestControlPlane, type TestControlPlane } from '../support/control-plane.ts';
+import { followEvents, startTestControlPlane, type TestControlPlane } from '../support/control-plane.ts';
 import { startNatsServer, type TestNatsServer } from '../support/nats-server.ts';
 import { ScriptedSidecars } from '../support/scripted-sidecars.ts';
 import { until } from '../support/until.ts';
@@ -11,7 +11,7 @@ const policy = (limit: number, name: string, namespace = 'shop') => ({
   metadata: { name, namespace },
   spec: { target: { service: name }, inbound: { concurrency: { fixed: { limit } } } },
 });
-const any = { 'if-match': '*' };
+const whateverIsThere = { 'if-match': '*' };
 
 let nats: TestNatsServer;
 let one: TestControlPlane;
@@ -31,32 +31,13 @@ afterAll(async () => {
 
 /** The events of a stream as they come: `added shop/a`. */
 async function follow(controlPlane: TestControlPlane, path: string) {
-  const abort = new AbortController();
-  const response = await fetch(controlPlane.url + path, { signal: abort.signal });
   const seen: string[] = [];
-  const read = async (): Promise<void> => {
-    let rest = '';
-    const decoder = new TextDecoder();
-    for await (const chunk of response.body ?? []) {
-      rest += decoder.decode(chunk, { stream: true });
-      const events = rest.split('\n\n');
-      rest = events.pop() ?? '';
-      for (const event of events) {
-        const [, type = '', data = '{}'] = /^event: (\w+)\ndata: (.*)$/m.exec(event) ?? [];
-        const { metadata, name, namespace, phase } = JSON.parse(data);
-        const key = metadata ? `${metadata.namespace}/${metadata.name}` : name ? `${namespace}/${name} ${phase}` : '';
-        if (type !== '' && type !== 'ping') seen.push(`${type} ${key}`.trim());
-      }
-    }
-  };
-  const ended = read().catch(() => {});
-  return {
-    seen,
-    async close() {
-      abort.abort();
-      await ended;
-    },
-  };
+  const events = await followEvents(controlPlane.url + path, (type, data) => {
+    const { metadata, name, namespace, phase } = JSON.parse(data || '{}');
+    const key = metadata ? `${metadata.namespace}/${metadata.name}` : name ? `${namespace}/${name} ${phase}` : '';
+    if (type !== 'ping') seen.push(`${type} ${key}`.trim());
+  });
+  return { ...events, seen };
 }
 
 const path = '/v1/namespaces/shop/policies';
@@ -75,9 +56,9 @@ describe('watching policies', () => {
     await step('synced');
     await one.ask('POST', path, { body: policy(1, 'b') });
     await step('added shop/b');
-    await other.ask('PUT', `${path}/b`, { body: policy(2, 'b'), headers: any });
+    await other.ask('PUT', `${path}/b`, { body: policy(2, 'b'), headers: whateverIsThere });
     await step('modified shop/b');
-    await one.ask('DELETE', `${path}/b`, { headers: any });
+    await one.ask('DELETE', `${path}/b`, { headers: whateverIsThere });
     await step('deleted shop/b');
     const changes = ['synced', 'added shop/b', 'modified shop/b', 'deleted shop/b'];
     expect(here.seen).toEqual(['added shop/a', ...changes]);
@@ -91,7 +72,7 @@ describe('watching policies', () => {
     const etag = (await one.ask('GET', `${path}/a`)).headers.get('etag') ?? '';
     const body = { policy: policy(9, 'a'), stages: [{ percent: 10, hold: '1m' }] };
     await one.ask('POST', `${path}/a/rollout`, { body, headers: { 'if-match': etag } });
-    await one.ask('POST', `${path}/a/rollout/abort`, { headers: any });
+    await one.ask('POST', `${path}/a/rollout/abort`, { headers: whateverIsThere });
     await until(() => watched.seen.some((event) => event.endsWith('shop/a aborted')), { what: 'its end is told' });
     await watched.close();
   });

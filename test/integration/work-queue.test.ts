@@ -6,12 +6,12 @@ import {
   type CountingApp,
   type MeshOfTwo,
   metricsOf,
-  send,
   startCountingApp,
   startMeshOfTwo,
 } from '../support/mesh-of-two.ts';
 import { type RunningSidecar, startSidecar } from '../support/sidecar.ts';
 import { until } from '../support/until.ts';
+import { send } from '../support/web.ts';
 
 const policy = `
 apiVersion: weir.dev/v1alpha1

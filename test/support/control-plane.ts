@@ -1,10 +1,12 @@
 /** A control plane in this process, on real sockets and a real nats-server, with small ways to speak to it. */
 import { readFileSync } from 'node:fs';
+import { afterAll, beforeAll } from 'vitest';
 import { type ControlPlane, startControlPlane } from '../../control-plane/app.ts';
 import { checkConfig, controlPlaneOptions } from '../../control-plane/config.ts';
 import type { FleetSnapshot } from '../../proto/api.ts';
 import { createLog, type Log } from '../../proto/kernel/log-format.ts';
 import { parseOptions } from '../../proto/kernel/options.ts';
+import { startNatsServer, type TestNatsServer } from './nats-server.ts';
 import { tempDir } from './temp-dir.ts';
 import { until } from './until.ts';
 
@@ -78,11 +80,14 @@ export async function startTestControlPlane(
   };
 }
 
-/** Reads the snapshots of `/v1/events` as they come. */
-export async function watchFleet(url: string, headers: Record<string, string> = {}) {
+/** Follows server-sent events as they come, each with its type and its data. */
+export async function followEvents(
+  url: string,
+  onEvent: (type: string, data: string) => void,
+  headers: Record<string, string> = {},
+) {
   const abort = new AbortController();
-  const response = await fetch(`${url}/v1/events`, { headers, signal: abort.signal });
-  const snapshots: FleetSnapshot[] = [];
+  const response = await fetch(url, { headers, signal: abort.signal });
   const read = async (): Promise<void> => {
     let rest = '';
     const decoder = new TextDecoder();
@@ -91,19 +96,53 @@ export async function watchFleet(url: string, headers: Record<string, string> = 
       const events = rest.split('\n\n');
       rest = events.pop() ?? '';
       for (const event of events) {
-        const data = /^event: fleet\ndata: (.*)$/m.exec(event)?.[1];
-        if (data !== undefined) snapshots.push(JSON.parse(data));
+        const [, type = '', data = ''] = /^event: (\w+)\ndata: (.*)$/m.exec(event) ?? [];
+        if (type !== '') onEvent(type, data);
       }
     }
   };
   const ended = read().catch(() => {});
   return {
     status: response.status,
-    snapshots,
     ended,
     async close() {
       abort.abort();
       await ended;
+    },
+  };
+}
+
+/** Reads the snapshots of `/v1/events` as they come. */
+export async function watchFleet(url: string, headers: Record<string, string> = {}) {
+  const snapshots: FleetSnapshot[] = [];
+  const onEvent = (type: string, data: string): void => {
+    if (type === 'fleet') snapshots.push(JSON.parse(data));
+  };
+  return { ...(await followEvents(`${url}/v1/events`, onEvent, headers)), snapshots };
+}
+
+/** A control plane and its nats-server for all tests of a file. */
+export function controlPlaneForAll(): { readonly nats: TestNatsServer; readonly controlPlane: TestControlPlane } {
+  let running: { nats: TestNatsServer; controlPlane: TestControlPlane } | undefined;
+  const present = () => {
+    if (running === undefined) throw new Error('the tests have not begun');
+    return running;
+  };
+  beforeAll(async () => {
+    const nats = await startNatsServer();
+    running = { nats, controlPlane: await startTestControlPlane(nats.url) };
+    await running.controlPlane.isReady();
+  });
+  afterAll(async () => {
+    await running?.controlPlane.close();
+    await running?.nats.stop();
+  });
+  return {
+    get nats() {
+      return present().nats;
+    },
+    get controlPlane() {
+      return present().controlPlane;
     },
   };
 }

@@ -10,6 +10,7 @@ import { startTestControlPlane, type TestControlPlane } from './control-plane.ts
 import { startNatsServer, type TestNatsServer } from './nats-server.ts';
 import { type RunningSidecar, startSidecar } from './sidecar.ts';
 import { until } from './until.ts';
+import { type Reply, send } from './web.ts';
 
 export interface SeenRequest {
   readonly path: string;
@@ -58,27 +59,6 @@ export async function startCountingApp(port = 0): Promise<CountingApp> {
 
 function isPlaced(address: string | AddressInfo | null): address is AddressInfo {
   return typeof address === 'object' && address !== null;
-}
-
-export interface Reply {
-  readonly status: number;
-  readonly body: string;
-  readonly headers: http.IncomingHttpHeaders;
-}
-
-export function send(address: string, options: http.RequestOptions, body?: string): Promise<Reply> {
-  const [host, port] = address.split(':');
-  return new Promise((resolve, reject) => {
-    const request = http.request({ host, port, agent: false, ...options }, (response) => {
-      let text = '';
-      response.setEncoding('utf8').on('data', (chunk: string) => {
-        text += chunk;
-      });
-      response.on('end', () => resolve({ status: response.statusCode ?? 0, body: text, headers: response.headers }));
-    });
-    request.on('error', reject);
-    request.end(body);
-  });
 }
 
 export interface MeshOfTwo {

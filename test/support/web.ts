@@ -80,10 +80,26 @@ export function callsOn(service: string, outbound: () => string, forwards: boole
   };
 }
 
-export interface Got {
+export interface Reply {
   readonly status: number;
   readonly body: string;
   readonly headers: http.IncomingHttpHeaders;
+}
+
+/** One request on a connection of its own. */
+export function send(address: string, options: http.RequestOptions, body?: string): Promise<Reply> {
+  const [host, port] = address.split(':');
+  return new Promise((resolve, reject) => {
+    const request = http.request({ host, port, agent: false, ...options }, (response) => {
+      let text = '';
+      response.setEncoding('utf8').on('data', (chunk: string) => {
+        text += chunk;
+      });
+      response.on('end', () => resolve({ status: response.statusCode ?? 0, body: text, headers: response.headers }));
+    });
+    request.on('error', reject);
+    request.end(body);
+  });
 }
 
 export function get(
@@ -91,19 +107,8 @@ export function get(
   path: string,
   headers: http.OutgoingHttpHeaders = {},
   method = 'GET',
-): Promise<Got> {
-  const [host, port] = address.split(':');
-  return new Promise((resolve, reject) => {
-    const request = http.request({ host, port, path, headers, method, agent: false }, (response) => {
-      let body = '';
-      response.setEncoding('utf8').on('data', (chunk: string) => {
-        body += chunk;
-      });
-      response.on('end', () => resolve({ status: response.statusCode ?? 0, body, headers: response.headers }));
-    });
-    request.on('error', reject);
-    request.end();
-  });
+): Promise<Reply> {
+  return send(address, { path, headers, method });
 }
 
 /** The value of the first line that begins so; 0 where there is none. */

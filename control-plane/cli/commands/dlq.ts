@@ -1,4 +1,6 @@
 /** `weir dlq ls|show|redrive|discard|export`: parked requests that could not be delivered. */
+
+import { notUnderstood } from '../answers.ts';
 import { type ApiClient, connect } from '../api-client.ts';
 import type { Arguments } from '../arguments.ts';
 import { type Command, serverFlags } from '../command.ts';
@@ -6,7 +8,6 @@ import type { Context } from '../context.ts';
 import { type DeadLetterRow, deadLetter, deadLetters, isRedrive } from '../dead-letters.ts';
 import { CommandError, ExitCode, usageError } from '../exit-codes.ts';
 import { formatOf, outputFlag, render } from '../formats.ts';
-import { notUnderstood } from '../lists.ts';
 import { deadLettersTable } from '../views/dead-letters.ts';
 
 /** `ls` shows so many and says that there are more; `export` has no end. */

@@ -1,21 +1,9 @@
 /** How many instances a service wants, from exact readings and from heartbeats. */
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { type DemandReading, decideScaling, signalOf } from '../../../control-plane/fleet/demand.ts';
+import { type DemandReading, decideScaling, noDemand, signalOf } from '../../../control-plane/fleet/demand.ts';
 
-const quiet: DemandReading = {
-  known: 2,
-  unknown: 0,
-  inFlight: 0,
-  queued: 0,
-  requestsPerSecond: 0,
-  finishedPerSecond: 0,
-  shedPerSecond: 0,
-  downstreamRefusedPerSecond: 0,
-  unservedPerSecond: 0,
-  limit: 0,
-  limited: 0,
-};
+const quiet: DemandReading = { ...noDemand, known: 2 };
 const busy = { ...quiet, inFlight: 24, queued: 4, requestsPerSecond: 150, finishedPerSecond: 100, shedPerSecond: 50 };
 
 describe('the wanted number of instances', () => {

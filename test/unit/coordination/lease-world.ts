@@ -5,52 +5,22 @@ import {
   type LeaseRecord,
   type LeaseResult,
 } from '../../../control-plane/coordination/leader-lease.ts';
-import { type Random, XorShift32 } from '../../../proto/kernel/random.ts';
+import { LossyWorld, type LossyWorldOptions } from './lossy-world.ts';
 
-export interface LeaseWorldOptions {
-  readonly nodes: number;
-  readonly seed: number;
-  readonly lossShare: number;
-  readonly delayMaxMs: number;
-  /** Chance per step that a process stands still for up to 3 s. */
-  readonly stallShare: number;
-  readonly driftShare?: number;
-}
+export type LeaseWorldOptions = LossyWorldOptions;
 
-const stepMs = 5;
-
-export class LeaseWorld {
-  readonly random: Random;
-  readonly options: LeaseWorldOptions;
+export class LeaseWorld extends LossyWorld<LeaseWorldOptions> {
   private readonly nodes: LeaseNode[];
-  private mail: { readonly atMs: number; readonly deliver: () => void }[] = [];
-  private nowMs = 0;
   private revision = 0;
   private record: LeaseRecord | null = null;
 
   constructor(options: LeaseWorldOptions) {
-    this.options = options;
-    this.random = new XorShift32(options.seed);
+    super(options);
     this.nodes = Array.from({ length: options.nodes }, (_, index) => new LeaseNode(this, `cp-${index}`));
   }
 
-  /** One step of time: who is due speaks, what is due arrives. */
-  step(): void {
-    this.nowMs += stepMs;
-    const due = this.mail.filter(({ atMs }) => atMs <= this.nowMs);
-    this.mail = this.mail.filter(({ atMs }) => atMs > this.nowMs);
-    for (const { deliver } of due.sort((a, b) => a.atMs - b.atMs)) deliver();
+  protected override onStep(): void {
     for (const node of this.nodes) node.step(this.nowMs);
-  }
-
-  /** The time it took. */
-  runUntil(condition: () => boolean, limitMs: number): number {
-    const fromMs = this.nowMs;
-    while (!condition()) {
-      if (this.nowMs - fromMs > limitMs) throw new Error(`not so within ${limitMs} ms`);
-      this.step();
-    }
-    return this.nowMs - fromMs;
   }
 
   leaders(): LeaseNode[] {
@@ -62,11 +32,6 @@ export class LeaseWorld {
       const result = this.store(action);
       this.post(() => answer(result));
     });
-  }
-
-  private post(deliver: () => void): void {
-    if (this.random.next() < this.options.lossShare) return;
-    this.mail.push({ atMs: this.nowMs + this.random.next() * this.options.delayMaxMs, deliver });
   }
 
   private store(action: LeaseAction): LeaseResult {

@@ -7,21 +7,13 @@ import type { LeaseRecord, LeaseResult } from '../../../control-plane/coordinati
 import { presenceEveryMs } from '../../../control-plane/coordination/members.ts';
 import { type LeaseRequest, memberName, ShardLeases } from '../../../control-plane/coordination/shard-leases.ts';
 import { leaseGroupCount } from '../../../control-plane/coordination/shard-owners.ts';
-import { type Random, XorShift32 } from '../../../proto/kernel/random.ts';
+import { LossyWorld, type LossyWorldOptions } from './lossy-world.ts';
 
-export interface ShardWorldOptions {
-  readonly nodes: number;
-  readonly seed: number;
-  readonly lossShare: number;
-  readonly delayMaxMs: number;
-  /** Chance per step that a process stands still for up to 3 s. */
-  readonly stallShare: number;
+export interface ShardWorldOptions extends LossyWorldOptions {
   /** Chance per step that a process is killed and started again. */
   readonly restartShare?: number;
-  readonly driftShare?: number;
 }
 
-const stepMs = 5;
 const groups = Array.from({ length: leaseGroupCount }, (_, group) => group);
 
 interface Stored {
@@ -29,19 +21,14 @@ interface Stored {
   readonly record: LeaseRecord;
 }
 
-export class ShardWorld {
-  readonly random: Random;
-  readonly options: ShardWorldOptions;
+export class ShardWorld extends LossyWorld<ShardWorldOptions> {
   readonly nodes: ShardNode[] = [];
-  nowMs = 0;
-  private mail: { readonly atMs: number; readonly deliver: () => void }[] = [];
   private stored = new Map<number, Stored>();
   private sequence = 0;
   private createdMs = 1;
 
   constructor(options: ShardWorldOptions) {
-    this.options = options;
-    this.random = new XorShift32(options.seed);
+    super(options);
     for (let index = 0; index < options.nodes; index++) this.start(`cp-${index}`);
   }
 
@@ -57,11 +44,7 @@ export class ShardWorld {
     this.createdMs++;
   }
 
-  step(): void {
-    this.nowMs += stepMs;
-    const due = this.mail.filter(({ atMs }) => atMs <= this.nowMs);
-    this.mail = this.mail.filter(({ atMs }) => atMs > this.nowMs);
-    for (const { deliver } of due.sort((a, b) => a.atMs - b.atMs)) deliver();
+  protected override onStep(): void {
     for (const node of [...this.nodes]) node.step(this.nowMs);
     const { restartShare = 0 } = this.options;
     for (const node of [...this.nodes]) {
@@ -69,16 +52,6 @@ export class ShardWorld {
       node.kill();
       this.start(node.id);
     }
-  }
-
-  /** The time it took. */
-  runUntil(condition: () => boolean, limitMs: number): number {
-    const fromMs = this.nowMs;
-    while (!condition()) {
-      if (this.nowMs - fromMs > limitMs) throw new Error(`not so within ${limitMs} ms`);
-      this.step();
-    }
-    return this.nowMs - fromMs;
   }
 
   leadersOf(group: number): ShardNode[] {
@@ -99,11 +72,6 @@ export class ShardWorld {
 
   broadcast(tell: (node: ShardNode) => void): void {
     for (const node of this.nodes) if (node.alive) this.post(() => node.hear(() => tell(node)));
-  }
-
-  private post(deliver: () => void): void {
-    if (this.random.next() < this.options.lossShare) return;
-    this.mail.push({ atMs: this.nowMs + this.random.next() * this.options.delayMaxMs, deliver });
   }
 
   private store(request: LeaseRequest): LeaseResult {

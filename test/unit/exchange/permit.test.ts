@@ -15,11 +15,10 @@ import { RequestPriority } from '../../../sidecar/exchange/request-priority.ts';
 import { TrafficStats } from '../../../sidecar/exchange/traffic-stats.ts';
 import { Trust } from '../../../sidecar/exchange/trust.ts';
 import { ErrorCode } from '../../../sidecar/http2/constants.ts';
-import { FlowBudget } from '../../../sidecar/http2/flow-budget.ts';
 import { HeaderList } from '../../../sidecar/http2/hpack/field.ts';
 import { ResetCause } from '../../../sidecar/http2/stream.ts';
 import { LivePolicy } from '../../../sidecar/policy/swap.ts';
-import { FakeStream, SeenAttempt } from './retry-rig.ts';
+import { contextOf, FakeStream, SeenAttempt } from './retry-rig.ts';
 
 const message = Buffer.from([0, 0, 0, 0, 1, 7]);
 const grpcHead = HeaderList.of([
@@ -75,14 +74,10 @@ class Rig {
     const { clock, wheel, seen } = this;
     const down = new FakeStream();
     const head = HeaderList.of([[':scheme', 'http'], [':authority', 'a'], [':path', '/'], ...fields]);
-    const context = {
-      budget: new FlowBudget(),
-      clock,
-      wheel,
-      random: new XorShift32(1),
-      observer: { onSettled() {} },
-      upstreams: {
-        connect: (address: string, _protocol: number, _timeoutMs: number, waiter: Parameters<Connect>[3]) =>
+    const context = contextOf(
+      { clock, wheel, random: new XorShift32(1) },
+      {
+        connect: (address, _protocol, _timeoutMs, waiter) =>
           waiter.onConnection({
             takesExtendedConnect: true,
             request: (list, endStream, handler) => {
@@ -94,7 +89,7 @@ class Rig {
           }),
         cancel() {},
       },
-    };
+    );
     const peer = { address: '127.0.0.1', identity: '' };
     beginExchange(context, this.side, down, head, isWhole, Protocol.http2, peer);
     return down;
@@ -122,8 +117,6 @@ class Rig {
     }
   }
 }
-
-type Connect = import('../../../sidecar/exchange/http-stream.ts').Upstreams['connect'];
 
 const limitOf = (limit: number, more: object = {}): InboundSpec => ({ concurrency: { fixed: { limit, ...more } } });
 

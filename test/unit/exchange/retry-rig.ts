@@ -7,9 +7,15 @@ import { TimerWheel } from '../../../proto/kernel/timer-wheel.ts';
 import type { InboundSpec, OutboundSpec, PolicySpec } from '../../../proto/policy/schema.ts';
 import { Reason } from '../../../proto/reasons.ts';
 import { SelfShedder } from '../../../sidecar/admission/self-shedder.ts';
+import type { ExchangeContext } from '../../../sidecar/exchange/context.ts';
 import { ContextTable } from '../../../sidecar/exchange/context-table.ts';
 import { Gate } from '../../../sidecar/exchange/gate.ts';
-import { type HttpStream, Protocol, type UpstreamWaiter } from '../../../sidecar/exchange/http-stream.ts';
+import {
+  type HttpStream,
+  Protocol,
+  type Upstreams,
+  type UpstreamWaiter,
+} from '../../../sidecar/exchange/http-stream.ts';
 import { OutboundSide } from '../../../sidecar/exchange/outbound.ts';
 import { beginExchange } from '../../../sidecar/exchange/recycling.ts';
 import { RequestPriority } from '../../../sidecar/exchange/request-priority.ts';
@@ -97,6 +103,14 @@ export class SeenAttempt extends FakeStream {
 
 const addresses = ['10.0.0.1:80', '10.0.0.2:80', '10.0.0.3:80'];
 
+/** What an exchange finds around itself, its connections as the test makes them. */
+export function contextOf(
+  { clock, wheel, random }: Pick<ExchangeContext, 'clock' | 'wheel' | 'random'>,
+  upstreams: Upstreams,
+): ExchangeContext {
+  return { budget: new FlowBudget(), clock, wheel, random, observer: { onSettled() {} }, upstreams };
+}
+
 export class RetryRig {
   readonly clock = { nowMs: 1000 };
   readonly wheel = new TimerWheel(4, 1000);
@@ -110,7 +124,7 @@ export class RetryRig {
   readonly parker = new FakeParker();
   readonly table = new ContextTable(1);
   private readonly side: OutboundSide;
-  private readonly random = new XorShift32(5);
+  readonly random = new XorShift32(5);
 
   /** `inbound`: of the target, which its callers obey in part. */
   constructor(
@@ -155,19 +169,10 @@ export class RetryRig {
   /** Sends a request; answers the caller's stream. */
   send(fields: readonly (readonly [string, string])[], content: string | null = null, isEnd = true): FakeStream {
     const down = new FakeStream();
-    const { clock, wheel, random } = this;
-    const context = {
-      budget: new FlowBudget(),
-      clock,
-      wheel,
-      observer: { onSettled() {} },
-      random,
-      upstreams: {
-        connect: (address: string, _protocol: number, _timeoutMs: number, waiter: UpstreamWaiter) =>
-          this.connect(address, waiter),
-        cancel() {},
-      },
-    };
+    const context = contextOf(this, {
+      connect: (address, _protocol, _timeoutMs, waiter) => this.connect(address, waiter),
+      cancel() {},
+    });
     const head = HeaderList.of([[':scheme', 'http'], [':authority', 'b'], ...fields]);
     const peer = { address: '127.0.0.1', identity: '' };
     beginExchange(context, this.side, down, head, content === null, Protocol.http2, peer);

@@ -20,14 +20,13 @@ import { type Target, Targets } from '../../../sidecar/exchange/targets.ts';
 import { TrafficStats } from '../../../sidecar/exchange/traffic-stats.ts';
 import { Trust } from '../../../sidecar/exchange/trust.ts';
 import { ErrorCode } from '../../../sidecar/http2/constants.ts';
-import { FlowBudget } from '../../../sidecar/http2/flow-budget.ts';
 import { HeaderList } from '../../../sidecar/http2/hpack/field.ts';
 import { ResetCause } from '../../../sidecar/http2/stream.ts';
 import { notShared } from '../../../sidecar/policy/sharing.ts';
 import { LivePolicy } from '../../../sidecar/policy/swap.ts';
 import { AuthorityMap } from '../../../sidecar/routing/authority.ts';
 import { Cluster } from '../../../sidecar/routing/cluster.ts';
-import { FakeStream, SeenAttempt } from './retry-rig.ts';
+import { contextOf, FakeStream, SeenAttempt } from './retry-rig.ts';
 
 export type Direction = 'inbound' | 'outbound';
 export type Fields = readonly (readonly [string, string])[];
@@ -70,9 +69,9 @@ export class ShadowRig {
   /** When requests came to the app. */
   readonly reachedMs: number[] = [];
   readonly cluster: Cluster;
-  private readonly wheel = new TimerWheel(4, 1000);
+  readonly wheel = new TimerWheel(4, 1000);
   private readonly side: Side;
-  private readonly random = new XorShift32(5);
+  readonly random = new XorShift32(5);
   private appBusyUntilMs = 0;
   private readonly connecting = new Map<UpstreamWaiter, Later[]>();
 
@@ -100,21 +99,13 @@ export class ShadowRig {
   }
 
   get(path = '/', fields: Fields = []): FakeStream {
-    const { clock, wheel, random, side } = this;
+    const { side } = this;
     const down = new FakeStream();
     this.callers.push(down);
-    const context = {
-      budget: new FlowBudget(),
-      clock,
-      wheel,
-      observer: { onSettled() {} },
-      random,
-      upstreams: {
-        connect: (_address: string, _protocol: number, timeoutMs: number, waiter: UpstreamWaiter) =>
-          this.connect(timeoutMs, waiter),
-        cancel: (_address: string, _protocol: number, waiter: UpstreamWaiter) => this.forget(waiter),
-      },
-    };
+    const context = contextOf(this, {
+      connect: (_address, _protocol, timeoutMs, waiter) => this.connect(timeoutMs, waiter),
+      cancel: (_address, _protocol, waiter) => this.forget(waiter),
+    });
     const head = HeaderList.of([
       [':method', 'GET'],
       [':scheme', 'http'],
