@@ -1,5 +1,6 @@
 /** Gives the app what a queue holds, through the inbound steps, each with a time of its own. */
 
+import type { ParkedRequest } from '../../../proto/parked.ts';
 import { Reason } from '../../../proto/reasons.ts';
 import { type TierName, tierOf } from '../../../proto/tiers.ts';
 import type { ExchangeContext, Side } from '../../exchange/context.ts';
@@ -10,16 +11,10 @@ import { HeaderList } from '../../http2/hpack/field.ts';
 import { ResetCause } from '../../http2/stream.ts';
 import { tick } from '../clock.ts';
 
-export interface DeliveryRequest {
-  readonly isGrpc: boolean;
-  /** What the app is spoken to in, where it is not told (--app-protocol). */
-  readonly httpVersion: 1 | 2;
-  readonly method: string;
-  readonly scheme: string;
-  readonly authority: string;
-  readonly path: string;
-  /** In lower case, without those of framing. */
-  readonly headers: readonly (readonly [name: string, value: string])[];
+/** What is sent, as a parked request has it: header names in lower case and without those of framing. */
+type Sent = Pick<ParkedRequest, 'isGrpc' | 'httpVersion' | 'method' | 'scheme' | 'authority' | 'path' | 'headers'>;
+
+export interface DeliveryRequest extends Sent {
   readonly body: Buffer;
   /** 1 = the first. */
   readonly delivery: number;

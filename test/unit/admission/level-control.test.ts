@@ -67,6 +67,17 @@ function serve(control: LevelControl, steps: { demand: number; capacity: number;
 
 const sum = (numbers: number[]): number => numbers.reduce((a, b) => a + b, 0);
 
+const same = priorityOf(Tier.normal, 64);
+/** After a window in which a thousand of one priority waited too long. */
+function crowded(): LevelControl {
+  const control = new LevelControl({ ...settings, windowRequests: 1000 });
+  for (let i = 0; i < 1000; i++) {
+    control.admits(same, 1, 0);
+    control.recordQueueing(30);
+  }
+  return control;
+}
+
 describe('LevelControl', () => {
   test('lets everybody in while nobody waits', () => {
     const control = new LevelControl(settings);
@@ -128,12 +139,7 @@ describe('LevelControl', () => {
   });
 
   test('passes the share of a priority in which the level lies, when all callers are alike', () => {
-    const control = new LevelControl({ ...settings, windowRequests: 1000 });
-    const same = priorityOf(Tier.normal, 64);
-    for (let i = 0; i < 1000; i++) {
-      control.admits(same, 1, 0);
-      control.recordQueueing(30);
-    }
+    const control = crowded();
     let passed = 0;
     for (let i = 0; i < 900; i++) if (control.admits(same, 1, 1)) passed++;
     // 95 % of them, give or take those that come together.
@@ -142,12 +148,7 @@ describe('LevelControl', () => {
   });
 
   test('lets those of the priority in which the level lies that come together pass together', () => {
-    const control = new LevelControl({ ...settings, windowRequests: 1000 });
-    const same = priorityOf(Tier.normal, 64);
-    for (let i = 0; i < 1000; i++) {
-      control.admits(same, 1, 0);
-      control.recordQueueing(30);
-    }
+    const control = crowded();
     let passed = 0;
     for (let request = 1; request <= 200; request++) {
       const parts = [0, 0.1, 0.2, 0.3].map((afterMs) => control.admits(same, 1, request * 3 + afterMs));
